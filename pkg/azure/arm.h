@@ -1,0 +1,58 @@
+/* Azure Resource Manager: requests, both error envelopes, asynchronous operations.
+ *
+ * Errors (both {"error":{code,message}} of the front door and {code,message} of the resource provider): err.code is
+ * Azure's code, err.msg Azure's own message made readable (one line; a nested Key Vault JSON unwrapped; "ActivityId:
+ * ..." and version tails dropped from the sentence). Kinds: 401 UNAUTHORIZED, 403 FORBIDDEN, 404 NOT_FOUND, 409
+ * CONFLICT, 412 with "exclusive lock" LOCKED, 429 THROTTLED with retry_after_ms, 5xx UNAVAILABLE, other 4xx INVALID.
+ * For a PATCH, 5xx and a lost answer leave the outcome unknown: err.maybe_sent is true. */
+#pragma once
+
+#include "azure/arm_id.h"
+#include "azure/cloud.h"
+#include "base/buf.h"
+#include "base/random.h"
+#include "http/http.h"
+
+struct arm_client;
+
+struct arm_options {
+    struct http_client *http;        /* with auth; borrowed */
+    const struct azure_cloud *cloud; /* borrowed */
+    struct http_tls *tls;            /* NULL: system trust */
+    const char *proxy;               /* NULL: none */
+    struct http_cancel *cancel;      /* borrowed; may be NULL */
+};
+int arm_client_new(struct arm_client **ret, const struct arm_options *options, struct err *err);
+struct arm_client *arm_client_free(struct arm_client *client); /* accepts and returns NULL */
+DEFINE_CLEANUP(struct arm_client *, arm_client_free)
+
+struct arm_response {
+    int status;
+    struct http_response http;
+    char correlation_id[UUID_SIZE]; /* what we sent as x-ms-correlation-request-id, also when the call fails */
+};
+void arm_response_done(struct arm_response *response);
+
+/* path begins with '/', has no query; api_version is added. body NULL for GET. A PATCH is sent once (http.h) and never
+ * retried here. correlation NULL: a new one. */
+int arm_call(struct arm_client *client, const char *method, const char *path, const char *api_version, const char *body,
+    const char *correlation, struct arm_response *response, struct err *err);
+
+/* May this URL, from a header or from a status, be sent our token? Only https, the ARM endpoint's own host and port, no
+ * userinfo, at most 16 KiB (design 3.6). ERR_INVALID says which rule it breaks without repeating the query. */
+int arm_poll_url_check(const struct arm_client *client, const char *url, struct err *err);
+
+struct arm_operation {
+    char *state;            /* Azure's own word: "Enqueued", "Dequeued", "Succeeded", ... */
+    char *error_code;       /* when it failed; else NULL */
+    char *error_message;    /* readable, see above */
+    int64_t retry_after_ms; /* -1: Azure did not say */
+};
+void arm_operation_done(struct arm_operation *operation);
+/* GET of an Azure-AsyncOperation URL, byte for byte. ERR_NOT_FOUND: the URL is no longer served; ERR_FORBIDDEN: no
+ * right to read operations: both mean "look at the account instead". */
+int arm_operation_get(struct arm_client *client, const char *url, struct arm_operation *ret, struct err *err);
+
+/* Terminal words without regard to case: succeeded, failed, canceled, cancelled. Any other word means running. */
+enum arm_outcome { ARM_RUNNING, ARM_SUCCEEDED, ARM_FAILED, ARM_CANCELED };
+enum arm_outcome arm_outcome_of(const char *state);

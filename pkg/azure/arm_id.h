@@ -1,0 +1,23 @@
+/* ARM resource ids, parsed and checked once. Pure.
+ *
+ * /subscriptions/GUID/resourceGroups/RG/providers/Namespace/type/name[/type/name...]; segment words compare without
+ * case. No part may hold '/', '%', '?', '#', control bytes, or be "." or "..", so that an id can become a URL path
+ * safely. */
+#pragma once
+
+#include "base/err.h"
+
+#include <stdbool.h>
+
+struct arm_id {
+    char *text; /* as given, without trailing slash */
+    char *subscription;
+    char *resource_group;
+    char *provider; /* "Microsoft.DocumentDB" */
+    char *type;     /* "databaseAccounts"; of the last type/name pair */
+    char *name;     /* of the last pair */
+};
+
+int arm_id_parse(struct arm_id *ret, const char *text, struct err *err);
+void arm_id_done(struct arm_id *id); /* accepts a zeroed struct */
+bool arm_id_is(const struct arm_id *id, const char *provider, const char *type);

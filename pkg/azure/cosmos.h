@@ -1,0 +1,57 @@
+/* Microsoft.DocumentDB/databaseAccounts through ARM, api-version 2025-10-15 (the newest with recorded traffic). */
+#pragma once
+
+#include "azure/arm.h"
+
+#define COSMOS_API_VERSION "2025-10-15"
+
+struct cosmos_account {
+    char *id;
+    char *name;
+    char *location;
+    char *kind;               /* GlobalDocumentDB, MongoDB, Parse */
+    char *api_types;          /* EnabledApiTypes as sent, or NULL */
+    char *provisioning_state; /* absent means Succeeded (ARM RPC) */
+    char *key_uri;            /* keyVaultKeyUri; NULL when absent, null or "" */
+    char *key_uri_version;    /* keyVaultKeyUriVersion, or NULL */
+    char *cmk_status;         /* customerManagedKeyStatus, or NULL */
+    char *default_identity;   /* or NULL */
+    char *identity_type;      /* identity.type, "None" when absent */
+    char *backup_policy;      /* backupPolicy.type, or NULL */
+    char *sql_endpoint;       /* sqlEndpoint, else documentEndpoint */
+    bool analytical_storage;
+    bool materialized_views;        /* true only when the answer shows it */
+    bool full_fidelity_change_feed; /* enableFullFidelityChangeFeed or enableAllVersionsAndDeletesChangeFeed */
+    char **user_identities;         /* resource ids, n of them */
+    size_t n_user_identities;
+    char **capabilities; /* names, n of them */
+    size_t n_capabilities;
+};
+void cosmos_account_done(struct cosmos_account *account); /* accepts a zeroed struct */
+
+/* Decodes a body of GET or PATCH; caps on every list (256). ERR_PROTOCOL when it is no account. Pure. */
+int cosmos_account_decode(struct cosmos_account *ret, const char *body, size_t len, struct err *err);
+
+int cosmos_account_get(struct arm_client *client, const struct arm_id *id, struct cosmos_account *ret, struct err *err);
+
+/* What a PATCH that was accepted tells. */
+struct cosmos_accepted {
+    char *status_url;   /* Azure-AsyncOperation, checked; NULL when the answer had none (then the account is the only
+                           source) */
+    char *operation_id; /* the guid of the status URL's path, or NULL */
+    char *correlation_id;
+    struct cosmos_account account; /* as answered: still the old values, provisioningState Updating */
+};
+void cosmos_accepted_done(struct cosmos_accepted *accepted);
+
+/* PATCH with exactly this body. correlation: the caller's id for it. A status URL that is not trusted is dropped with a
+ * warning in ret_warning (may stay empty): the operation itself was accepted. Both 200 and 202 are acceptance. */
+int cosmos_account_patch(struct arm_client *client, const struct arm_id *id, const char *body, const char *correlation,
+    struct cosmos_accepted *ret, struct err *ret_warning, struct err *err);
+
+/* The three bodies, each the caller's to free. They send one thing each because the service loses or refuses combined
+ * updates. */
+char *cosmos_body_key(const char *key_uri);                       /* {"properties":{"keyVaultKeyUri":"..."}} */
+char *cosmos_body_default_identity(const char *default_identity); /* {"properties":{"defaultIdentity":"..."}} */
+char *cosmos_body_identity(
+    const char *type, const char *user_identity_id); /* {"identity":{"type":...[,"userAssignedIdentities":{id:{}}]}} */

@@ -1,0 +1,10 @@
+/* The two clocks. Monotonic time for deadlines, wall time only for what people read. This is the one file that asks the
+ * system; everything else is told the time. */
+#pragma once
+
+#include <stdint.h>
+
+int64_t clock_mono_ms(void);
+/* Milliseconds since 1970-01-01T00:00:00Z. */
+int64_t clock_wall_ms(void);
+void clock_sleep_ms(int64_t ms);

@@ -1,0 +1,33 @@
+/* List, then watch, for ever: the reflector of client-go (tools/cache/reflector.go), told in one blocking call.
+ *
+ * First a LIST in pages, then a WATCH from its resourceVersion with bookmarks; a closed stream resumes; 410 in any form
+ * lists again, an expired continue token begins the list again; back-off 0.8 s to 30 s with jitter, Retry-After obeyed.
+ * A stream without a byte for idle_timeout_ms is taken for half-open and opened anew. What is handed out never goes
+ * back in time. */
+#pragma once
+
+#include "kube/client.h"
+
+#include <stdint.h>
+
+struct kube_reflector_options {
+    const struct kube_resource *resource;
+    const char *ns;             /* NULL: all */
+    const char *label_selector; /* NULL: none */
+    int page_size;              /* 0: 500 */
+    int64_t idle_timeout_ms;    /* 0: none is set; servers send a bookmark about once a minute */
+    int64_t backoff_base_ms;    /* 0: 800 */
+    int64_t backoff_max_ms;     /* 0: 30,000 */
+    struct http_cancel *cancel;
+
+    /* All on the thread that runs the reflector; objects are borrowed for the call. */
+    void (*list_begin)(void *ctx);                  /* everything not seen until list_end is gone */
+    void (*upsert)(void *ctx, const cJSON *object); /* list items, ADDED, MODIFIED */
+    void (*remove)(void *ctx, const char *ns, const char *name);
+    void (*list_end)(void *ctx);                                            /* the first one means: synced */
+    void (*trouble)(void *ctx, const struct err *err, int64_t retry_in_ms); /* for logs; may be NULL */
+    void *ctx;
+};
+
+/* Returns when cancel is triggered. */
+void kube_reflector_run(struct kube_client *client, const struct kube_reflector_options *options);
