@@ -74,9 +74,9 @@ keep() { # DIR VERSION: moves a complete folder into the cache
 
 # --- cache ---
 
-newest_cached() { # [VERSION]: the newest complete folder of the cache, if any
+newest_cached() { # VERSION|'': that version's folder in the cache, or the newest complete one, if any
     local version
-    if [[ -n ${1-} ]]; then
+    if [[ -n $1 ]]; then
         complete "$CACHE/$1" && printf '%s\n' "$CACHE/$1"
         return
     fi
@@ -112,9 +112,9 @@ sha512() { # FILE
     if command -v sha512sum >/dev/null; then sha512sum "$1"; else shasum -a 512 "$1"; fi | cut -d ' ' -f 1
 }
 
-download() { # [VERSION]: prints the version it put in the cache
-    local wanted=${1:-${KUBERNETES_VERSIONS[0]%%.[0-9]* *}} row version hash archive
-    [[ -n ${1-} ]] || wanted=$(cut -d . -f 1,2 <<<"${KUBERNETES_VERSIONS[0]}")
+download() { # VERSION|'': prints the version it put in the cache
+    local wanted=$1 row version hash archive
+    [[ -n $wanted ]] || wanted=$(cut -d . -f 1,2 <<<"${KUBERNETES_VERSIONS[0]}")
     command -v curl >/dev/null || { say 'no curl: the published archive cannot be fetched'; return 1; }
     say "looking for a published archive of $wanted for $(platform)"
     fetch "$RELEASE_INDEX" "$WORK/index.yaml" || { say "cannot reach it ($(tail -n 1 "$WORK/curl.err"))"; return 1; }
@@ -125,7 +125,7 @@ download() { # [VERSION]: prints the version it put in the cache
     fetch "$RELEASES/envtest-$version/$archive" "$WORK/archive" || { say "cannot fetch $archive ($(tail -n 1 "$WORK/curl.err"))"; return 1; }
     [[ $(sha512 "$WORK/archive") == "$hash" ]] || { say "$archive does not have its published SHA-512: refused"; return 1; }
     mkdir "$WORK/unpacked"
-    tar -xzf "$WORK/archive" -C "$WORK/unpacked" --strip-components=2 controller-tools/envtest
+    tar -xzf "$WORK/archive" -C "$WORK/unpacked" --strip-components=2 controller-tools/envtest >&2 || return 1
     keep "$WORK/unpacked" "$version"
     printf '%s\n' "$version"
 }
@@ -157,6 +157,7 @@ kubernetes_module() { # VERSION DIR
     local mod staging=v0.${1#v1.} name
     mkdir -p "$2"
     mod=$(cd "$2" && go mod download -json "k8s.io/kubernetes@$1" | sed -n 's/.*"GoMod": "\(.*\)".*/\1/p')
+    [[ -n $mod ]] || { say "the module k8s.io/kubernetes@$1 cannot be fetched"; return 1; }
     {
         printf 'module envtest\n\n'
         grep -E '^(go|godebug) ' "$mod"
@@ -179,10 +180,11 @@ go_build() { # MODULE_DIR PROGRAM PACKAGE [LDFLAGS]
     (cd "$1" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w ${4-}" -o "$WORK/built/$2" "$3") >&2
 }
 
-build() { # [VERSION]: prints the version it put in the cache
+# It is called where failures do not end the script by themselves (see main), so every step says so.
+build() { # VERSION|'': prints the version it put in the cache
     local version stamp started=$SECONDS
     export GOTOOLCHAIN=local GOFLAGS=-mod=mod GOWORK=off
-    version=$(buildable_version "${1-}") || return 1
+    version=$(buildable_version "$1") || return 1
     stamp="-X k8s.io/component-base/version.gitVersion=$version -X k8s.io/component-base/version.gitMajor=1"
     stamp+=" -X k8s.io/component-base/version.gitMinor=$(cut -d . -f 2 <<<"$version")"
     say "fetching the modules of Kubernetes $version and etcd $ETCD_VERSION"

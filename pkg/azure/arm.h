@@ -2,9 +2,12 @@
  *
  * Errors (both {"error":{code,message}} of the front door and {code,message} of the resource provider): err.code is
  * Azure's code, err.msg Azure's own message made readable (one line; a nested Key Vault JSON unwrapped; "ActivityId:
- * ..." and version tails dropped from the sentence). Kinds: 401 UNAUTHORIZED, 403 FORBIDDEN, 404 NOT_FOUND, 409
- * CONFLICT, 412 with "exclusive lock" LOCKED, 429 THROTTLED with retry_after_ms, 5xx UNAVAILABLE, other 4xx INVALID.
- * For a PATCH, 5xx and a lost answer leave the outcome unknown: err.maybe_sent is true. */
+ * ..." and version tails dropped from the sentence). Kinds: 401 UNAUTHORIZED, 403 FORBIDDEN (also a policy's
+ * RequestDisallowedByPolicy), 404 NOT_FOUND, 408 TIMEOUT, 409 CONFLICT, but 409 ScopeLocked FORBIDDEN (a resource lock:
+ * permanent until a person removes it), 412 with "exclusive lock" LOCKED, other 412 CONFLICT, 429 THROTTLED, 5xx
+ * UNAVAILABLE, other 4xx INVALID, redirects and other oddities PROTOCOL. retry_after_ms as Azure said, whatever the
+ * status. For anything but a GET, 5xx, 408 and a lost or unreadable answer leave the outcome unknown: err.maybe_sent is
+ * true; a definite 4xx leaves it false. */
 #pragma once
 
 #include "azure/arm_id.h"
@@ -33,8 +36,10 @@ struct arm_response {
 };
 void arm_response_done(struct arm_response *response);
 
-/* path begins with '/', has no query; api_version is added. body NULL for GET. A PATCH is sent once (http.h) and never
- * retried here. correlation NULL: a new one. */
+/* path begins with '/', has no query; api_version is added. Bytes beyond ASCII are percent-encoded, everything else
+ * goes as it is. body NULL for GET. Anything but a GET is sent once (http.h) and never retried here. correlation NULL:
+ * a new one. Answers over 8 MiB are ERR_TOO_LARGE. The response is the caller's (arm_response_done) whether or not the
+ * call succeeds, which any status from 200 to 299 is. */
 int arm_call(struct arm_client *client, const char *method, const char *path, const char *api_version, const char *body,
     const char *correlation, struct arm_response *response, struct err *err);
 
@@ -50,7 +55,8 @@ struct arm_operation {
 };
 void arm_operation_done(struct arm_operation *operation);
 /* GET of an Azure-AsyncOperation URL, byte for byte. ERR_NOT_FOUND: the URL is no longer served; ERR_FORBIDDEN: no
- * right to read operations: both mean "look at the account instead". */
+ * right to read operations: both mean "look at the account instead". Any error is a failure to read the state, and says
+ * nothing about the operation; that it failed is a state like others. */
 int arm_operation_get(struct arm_client *client, const char *url, struct arm_operation *ret, struct err *err);
 
 /* Terminal words without regard to case: succeeded, failed, canceled, cancelled. Any other word means running. */

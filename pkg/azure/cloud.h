@@ -17,7 +17,10 @@ struct azure_cloud {
 };
 
 struct azure_cloud_options {
-    const char *name;         /* NULL: "public" (also AzurePublicCloud, AzureChinaCloud, AzureUSGovernment) */
+    /* NULL: "public", or "custom" when arm_endpoint is given. The SDKs' AzurePublicCloud, AzureChinaCloud and
+     * AzureUSGovernment are understood. "custom" needs arm_endpoint; the rest is the public cloud's unless overridden
+     */
+    const char *name;
     const char *arm_endpoint; /* overrides; https only. The scope follows it unless arm_scope is given */
     const char *arm_scope;
     const char *authority_host; /* overrides; https only */

@@ -29,9 +29,11 @@ struct cosmos_account {
 };
 void cosmos_account_done(struct cosmos_account *account); /* accepts a zeroed struct */
 
-/* Decodes a body of GET or PATCH; caps on every list (256). ERR_PROTOCOL when it is no account. Pure. */
+/* Decodes a body of GET or PATCH; caps on every list (256). ERR_PROTOCOL, naming the path, when it is no account or a
+ * value has another type than expected; *ret is untouched then. Pure. */
 int cosmos_account_decode(struct cosmos_account *ret, const char *body, size_t len, struct err *err);
 
+/* ERR_PROTOCOL also when the answer is about an account of another name. *ret is zeroed on failure. */
 int cosmos_account_get(struct arm_client *client, const struct arm_id *id, struct cosmos_account *ret, struct err *err);
 
 /* What a PATCH that was accepted tells. */
@@ -40,12 +42,15 @@ struct cosmos_accepted {
                            source) */
     char *operation_id; /* the guid of the status URL's path, or NULL */
     char *correlation_id;
-    struct cosmos_account account; /* as answered: still the old values, provisioningState Updating */
+    struct cosmos_account account; /* as answered: still the old values, provisioningState Updating; all zero (id NULL)
+                                      when the answer had no readable account */
 };
 void cosmos_accepted_done(struct cosmos_accepted *accepted);
 
-/* PATCH with exactly this body. correlation: the caller's id for it. A status URL that is not trusted is dropped with a
- * warning in ret_warning (may stay empty): the operation itself was accepted. Both 200 and 202 are acceptance. */
+/* PATCH with exactly this body. correlation: the caller's id for it (a GUID), or NULL. Any status from 200 to 299 is
+ * acceptance (recorded: 200 and 202), and then the call succeeds: a status URL that is not trusted, or a body that is
+ * no account, is dropped with a warning in ret_warning (kind ERR_NONE otherwise; may be NULL). On failure ret holds
+ * only the correlation id. ret is the caller's (cosmos_accepted_done) in either case. */
 int cosmos_account_patch(struct arm_client *client, const struct arm_id *id, const char *body, const char *correlation,
     struct cosmos_accepted *ret, struct err *ret_warning, struct err *err);
 

@@ -34,6 +34,8 @@ struct azure_credential *azure_credential_free(struct azure_credential *credenti
 DEFINE_CLEANUP(struct azure_credential *, azure_credential_free)
 enum azure_credential_kind azure_credential_kind(const struct azure_credential *credential);
 
-/* For http_auth_new. scope is borrowed and must outlive the source. Errors: ERR_UNAUTHORIZED when Entra refuses (its
- * AADSTS text is in the message, its code "AADSTS7000215" in err.code), else what the transport says. */
+/* For http_auth_new; the credential must outlive the source. Errors: ERR_UNAUTHORIZED when Entra refuses (its
+ * AADSTS text is in the message, its code "AADSTS7000215" in err.code) or the token file cannot be used, ERR_THROTTLED,
+ * ERR_UNAVAILABLE, ERR_PROTOCOL (a proxy's page instead of an answer), else what the transport says; never with
+ * maybe_sent, because the request that wanted the token was not sent. */
 struct http_token_source azure_credential_source(struct azure_credential *credential, const char *scope);

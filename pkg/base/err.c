@@ -44,46 +44,48 @@ bool err_is_transient(const struct err *err)
     }
 }
 
-/* The message was cut at the end of the array: step back over a split UTF-8 sequence and mark the cut. */
-static void mark_cut(struct err *err)
-{
-    size_t end = sizeof(err->msg) - 4;
+/* Formats aside first, because an argument may well point into *err ("...: %s", err->msg). */
+static void format_message(struct err *err, const char *tail, const char *format, va_list args) _printf_(3, 0);
 
-    while (end > 0 && ((unsigned char)err->msg[end] & 0xC0) == 0x80)
-        end--;
-    memcpy(err->msg + end, "...", 4);
+static void format_message(struct err *err, const char *tail, const char *format, va_list args)
+{
+    char msg[sizeof(err->msg)];
+    int n = vsnprintf(msg, sizeof(msg), format, args);
+
+    if (n < 0)
+        msg[n = 0] = '\0';
+    if (tail && n < (int)sizeof(msg))
+        n += snprintf(msg + n, sizeof(msg) - (size_t)n, ": %s", tail);
+    if (n >= (int)sizeof(msg)) {
+        size_t end = sizeof(msg) - sizeof("...");
+        while (end > 0 && ((unsigned char)msg[end] & 0xC0) == 0x80)
+            end--; /* not within a UTF-8 sequence */
+        memcpy(msg + end, "...", sizeof("..."));
+    }
+    memcpy(err->msg, msg, strlen(msg) + 1);
 }
 
-int err_set(struct err *err, enum err_kind kind, const char *format, ...)
+void err_format(struct err *err, enum err_kind kind, const char *format, ...)
+{
+    struct err fresh = ERR_INIT;
+    va_list args;
+
+    if (!err)
+        return;
+    fresh.kind = kind;
+    va_start(args, format);
+    format_message(&fresh, NULL, format, args);
+    va_end(args);
+    *err = fresh;
+}
+
+void err_prepend(struct err *err, const char *format, ...)
 {
     va_list args;
 
     if (!err)
-        return -1;
-    *err = ERR_INIT;
-    err->kind = kind;
+        return;
     va_start(args, format);
-    int n = vsnprintf(err->msg, sizeof(err->msg), format, args);
+    format_message(err, err->msg, format, args);
     va_end(args);
-    if (n >= (int)sizeof(err->msg))
-        mark_cut(err);
-    return -1;
-}
-
-int err_wrap(struct err *err, const char *format, ...)
-{
-    char old[sizeof(err->msg)];
-    va_list args;
-
-    if (!err)
-        return -1;
-    memcpy(old, err->msg, sizeof(old));
-    va_start(args, format);
-    int n = vsnprintf(err->msg, sizeof(err->msg), format, args);
-    va_end(args);
-    if (n >= 0 && n < (int)sizeof(err->msg))
-        n += snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %s", old);
-    if (n >= (int)sizeof(err->msg))
-        mark_cut(err);
-    return -1;
 }

@@ -52,9 +52,19 @@ const char *err_kind_name(enum err_kind kind);
 /* True for kinds that heal by themselves (unavailable, timeout, throttled, conflict, locked, gone). */
 bool err_is_transient(const struct err *err);
 
-/* Overwrites *err and returns -1. err may be NULL. A message that does not fit is cut at a character boundary and ends
- * in "...". */
-int err_set(struct err *err, enum err_kind kind, const char *format, ...) _printf_(3, 4);
+/* Overwrites *err; the value is -1. err may be NULL. A message that does not fit is cut at a character boundary and ends in
+ * "...". The -1 is written out where the call stands, so that compilers and analysers see that the caller fails. */
+#define err_set(...)                                                                                                   \
+    ({                                                                                                                 \
+        err_format(__VA_ARGS__);                                                                                       \
+        -1;                                                                                                            \
+    })
+void err_format(struct err *err, enum err_kind kind, const char *format, ...) _printf_(3, 4);
 
-/* Prepends "context: " to the message; everything else stays. Returns -1. err may be NULL. */
-int err_wrap(struct err *err, const char *format, ...) _printf_(2, 3);
+/* Prepends "context: " to the message; everything else stays. The value is -1. err may be NULL. */
+#define err_wrap(...)                                                                                                  \
+    ({                                                                                                                 \
+        err_prepend(__VA_ARGS__);                                                                                      \
+        -1;                                                                                                            \
+    })
+void err_prepend(struct err *err, const char *format, ...) _printf_(2, 3);

@@ -38,6 +38,11 @@ void *map_get(const struct map *m, const char *key)
     return m->cap ? m->slots[find(m, key)].value : NULL;
 }
 
+const char *map_key(const struct map *m, const char *key)
+{
+    return m->cap ? m->slots[find(m, key)].key : NULL;
+}
+
 static void grow(struct map *m)
 {
     struct map bigger = {.cap = m->cap ? m->cap * 2 : 16, .len = m->len};

@@ -21,6 +21,9 @@ struct map {
 void map_done(struct map *m);
 /* NULL when absent. */
 void *map_get(const struct map *m, const char *key);
+/* The map's own copy of key, or NULL when absent. Borrowed until the key is removed: it does not move when the map
+ * grows. */
+const char *map_key(const struct map *m, const char *key);
 /* Returns the value that was there, or NULL. value must not be NULL. */
 void *map_set(struct map *m, const char *key, void *value);
 /* Returns the value that was there, or NULL. */

@@ -104,17 +104,15 @@ bool str_is_guid(const char *s)
 
 bool str_to_i64(const char *s, int64_t min, int64_t max, int64_t *ret)
 {
-    bool negative = *s == '-';
+    int sign = *s == '-' ? -1 : 1;
     int64_t n = 0;
 
-    s += negative;
+    s += *s == '-';
     if (!*s)
         return false;
-    for (; *s; s++) {
-        if (!ascii_isdigit(*s) || __builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *s - '0', &n))
+    for (; *s; s++) /* with its sign from the start: the least number has no positive twin */
+        if (!ascii_isdigit(*s) || __builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, sign * (*s - '0'), &n))
             return false;
-    }
-    n = negative ? -n : n;
     if (n < min || n > max)
         return false;
     *ret = n;

@@ -8,11 +8,11 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 
-#include <math.h>
 #include <string.h>
 
 #define STRING_MAX 4096
-#define INT_LIMIT 9007199254740992LL /* 2^53: beyond it a double skips integers */
+/* 2^53 - 1. The next one is what a double makes of 2^53 + 1 as well, so it cannot be trusted. */
+#define INT_LIMIT 9007199254740991LL
 
 /* How far json_at came: the value, or the part of the path where it met something that has no members. */
 struct place {
@@ -79,7 +79,7 @@ bool json_int(const cJSON *value, bool accept_string, int64_t *ret)
     if (!cJSON_IsNumber(value))
         return false;
     double d = value->valuedouble;
-    if (!(d >= -(double)INT_LIMIT && d <= (double)INT_LIMIT) || trunc(d) != d)
+    if (!(d >= -(double)INT_LIMIT && d <= (double)INT_LIMIT) || (double)(int64_t)d != d)
         return false;
     *ret = (int64_t)d;
     return true;
@@ -126,7 +126,7 @@ static int decode_int(const struct json_field *f, const cJSON *value, int64_t *r
         return 0;
     if (!cJSON_IsNumber(value))
         return wrong_type(f, accept_string ? "a whole number or a string of digits" : "a whole number", value, err);
-    return err_set(err, ERR_PROTOCOL, "%s: expected a whole number within +-2^53", f->path);
+    return err_set(err, ERR_PROTOCOL, "%s: expected a whole number between -2^53 and 2^53", f->path);
 }
 
 static int decode_time(const struct json_field *f, const cJSON *value, int64_t *ret, struct err *err)

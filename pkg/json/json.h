@@ -32,7 +32,8 @@ const cJSON *json_member(const cJSON *object, const char *name);
 /* Borrowed string at path, or NULL when absent, null or not a string. */
 const char *json_string_at(const cJSON *object, const char *path);
 bool json_bool_at(const cJSON *object, const char *path, bool fallback);
-/* Only numbers that are whole and within +-2^53, and strings of digits when accept_string. */
+/* Only numbers that are whole and between -2^53 and 2^53 (both excluded: a double cannot tell 2^53 from 2^53 + 1), and
+ * strings of digits when accept_string. */
 bool json_int(const cJSON *value, bool accept_string, int64_t *ret);
 
 enum json_type {

@@ -19,19 +19,17 @@ static int compare_names(const void *a, const void *b)
 /* The second of two members of this object with one name, or NULL. */
 static const cJSON *duplicate_in(const cJSON *object)
 {
-    const cJSON *on_stack[NAMES_ON_STACK], **members = on_stack;
-    _cleanup_(freep) const cJSON **on_heap = NULL;
-    const cJSON *child, *twin = NULL;
+    const cJSON *on_stack[NAMES_ON_STACK], *child, *twin = NULL;
     size_t n = 0;
 
     cJSON_ArrayForEach (child, object)
         n++;
-    if (n > NAMES_ON_STACK)
-        members = on_heap = xcalloc(n, sizeof(*members));
+    _cleanup_(freep) const cJSON **on_heap = n > NAMES_ON_STACK ? xcalloc(n, sizeof(void *)) : NULL;
+    const cJSON **members = on_heap ? on_heap : on_stack;
     n = 0;
     cJSON_ArrayForEach (child, object)
         members[n++] = child;
-    qsort(members, n, sizeof(*members), compare_names);
+    qsort(members, n, sizeof(void *), compare_names);
     for (size_t i = 1; i < n && !twin; i++)
         if (compare_names(&members[i - 1], &members[i]) == 0)
             twin = members[i];

@@ -17,7 +17,8 @@ int kube_client_new(
     struct kube_client **ret, struct http_engine *engine, const struct kube_config *config, struct err *err);
 struct kube_client *kube_client_free(struct kube_client *client); /* accepts and returns NULL */
 DEFINE_CLEANUP(struct kube_client *, kube_client_free)
-/* Ends every call in flight and to come with ERR_CANCELLED. */
+/* Ends every call in flight and to come with ERR_CANCELLED. A cancel that a call in flight was given of its own is
+ * triggered as well. */
 void kube_client_cancel(struct kube_client *client);
 
 /* Which resource: {"cosmoscmk.io", "v1", "cosmoscmks"}; group "" is the core group. */
@@ -33,6 +34,10 @@ int kube_get(struct kube_client *client, const struct kube_resource *resource, c
     cJSON **ret, struct err *err);
 int kube_create(struct kube_client *client, const struct kube_resource *resource, const char *ns, const cJSON *object,
     cJSON **ret, struct err *err);
+/* POST to a subresource of an object, for what is asked and not stored: {"", "v1", "serviceaccounts"} NAME "token"
+ * makes a TokenRequest. */
+int kube_create_subresource(struct kube_client *client, const struct kube_resource *resource, const char *ns,
+    const char *name, const char *subresource, const cJSON *object, cJSON **ret, struct err *err);
 /* JSON merge patch (RFC 7396). subresource NULL or "status". Put metadata.resourceVersion into the patch to make it
  * conditional: then ERR_CONFLICT when the object has changed. */
 int kube_merge_patch(struct kube_client *client, const struct kube_resource *resource, const char *ns, const char *name,
@@ -47,6 +52,7 @@ struct kube_list_page {
     const char *label_selector; /* NULL: none */
     int limit;                  /* 0: 500 */
     const char *continue_token; /* NULL or "": first page */
+    struct http_cancel *cancel; /* ends this call; NULL: only kube_client_cancel does */
 };
 /* One page as the server sent it: items, metadata.resourceVersion, metadata.continue. */
 int kube_list_page(struct kube_client *client, const struct kube_resource *resource, const struct kube_list_page *page,
@@ -56,7 +62,9 @@ struct kube_watch_options {
     const char *ns;
     const char *label_selector;
     const char *resource_version;
-    int timeout_s; /* asked of the server */
+    int timeout_s;              /* asked of the server; the call itself ends at the latest 30 s after that */
+    int64_t idle_timeout_ms;    /* no byte for so long: ERR_TIMEOUT; 0: none */
+    struct http_cancel *cancel; /* ends this call; NULL: only kube_client_cancel does */
 };
 /* Streams raw bytes of a watch to on_data (see http.h) until the server ends it (returns 0) or it fails. */
 int kube_watch_stream(struct kube_client *client, const struct kube_resource *resource,

@@ -18,10 +18,10 @@ struct kube_reflector_options {
     int64_t idle_timeout_ms;    /* 0: none is set; servers send a bookmark about once a minute */
     int64_t backoff_base_ms;    /* 0: 800 */
     int64_t backoff_max_ms;     /* 0: 30,000 */
-    struct http_cancel *cancel;
+    struct http_cancel *cancel; /* required */
 
     /* All on the thread that runs the reflector; objects are borrowed for the call. */
-    void (*list_begin)(void *ctx);                  /* everything not seen until list_end is gone */
+    void (*list_begin)(void *ctx); /* everything not seen until list_end is gone; again when a list is begun again */
     void (*upsert)(void *ctx, const cJSON *object); /* list items, ADDED, MODIFIED */
     void (*remove)(void *ctx, const char *ns, const char *name);
     void (*list_end)(void *ctx);                                            /* the first one means: synced */
@@ -29,5 +29,5 @@ struct kube_reflector_options {
     void *ctx;
 };
 
-/* Returns when cancel is triggered. */
+/* Returns when cancel is triggered, or the whole client is cancelled. */
 void kube_reflector_run(struct kube_client *client, const struct kube_reflector_options *options);

@@ -21,7 +21,7 @@ struct queue_options {
 struct queue *queue_new(const struct queue_options *options);
 struct queue *queue_free(struct queue *q); /* accepts and returns NULL */
 
-/* Due now. An earlier due time wins over a later one that is already there. */
+/* Due now. A key has one due time: the earlier of two wins, whichever came first. */
 void queue_add(struct queue *q, const char *key, int64_t now_ms);
 void queue_add_at(struct queue *q, const char *key, int64_t due_ms);
 /* Due after the key's back-off, which doubles with every call until queue_forget. Returns the delay chosen. */
@@ -35,10 +35,11 @@ int queue_failures(const struct queue *q, const char *key);
 const char *queue_get(struct queue *q, int64_t now_ms, int64_t *ret_wake_ms);
 /* The key may be handed out again. */
 void queue_done(struct queue *q, const char *key);
-/* Drops a key that is waiting, with its back-off; one that is being processed is dropped at queue_done. */
+/* Drops a key that is waiting, with its back-off; one that is being processed is dropped at queue_done, unless it is
+ * added again in between: an add is never lost. */
 void queue_remove(struct queue *q, const char *key);
 
-size_t queue_len(const struct queue *q);        /* waiting, due or not */
+size_t queue_len(const struct queue *q);        /* waiting, due or not; a key that is handed out does not count */
 size_t queue_processing(const struct queue *q); /* handed out */
 
 struct work_queue;

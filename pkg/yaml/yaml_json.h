@@ -3,7 +3,8 @@
  * Accepted: the YAML 1.1 core that Kubernetes files use, scalars resolved as the JSON-compatible schema does (null,
  * true, false, integers, floats; everything quoted is a string). Refused with a sentence that has line and column:
  * aliases and anchors (an alias bomb is 1 KB that means 1 GB), tags, duplicate keys, keys that are no scalar, nesting
- * deeper than JSON_MAX_DEPTH, input over max_bytes, more than one document (yaml_read) . */
+ * deeper than JSON_MAX_DEPTH, merge keys, input over max_bytes (ERR_TOO_LARGE, all others ERR_INVALID), more than one
+ * document (yaml_read; empty ones do not count). */
 #pragma once
 
 #include "base/err.h"

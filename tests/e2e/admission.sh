@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What the API server makes of CosmosCMK manifests: each mistake is refused with the sentence meant for it, and nothing valid is refused.
 #
-# It runs against the server of $KUBECONFIG with the kubectl in PATH (a real one: the fake does not evaluate rules), applies the CRD and the
-# samples, and then tries one change per row of the tables below. All tries are dry runs, so no row sees what another did.
+# It runs against the server of $KUBECONFIG with the kubectl in PATH (a real server: a fake does not evaluate the rules), applies the CRD
+# and the samples, and then tries one change per row of the tables below. All tries are dry runs, so no row sees what another did. With
+# SHOW_TEXTS=1 it also prints what people get to read.
 
 set -euo pipefail
 
@@ -40,9 +41,9 @@ attempt() { # create|update MERGE_PATCH: tries the sample "orders" with the patc
     esac 2>&1
 }
 
-refused() { # create|update NAME MERGE_PATCH FRAGMENT
+refused() { # create|update NAME MERGE_PATCH FRAGMENT [FRAGMENT_OF_AN_OLD_CLIENT]: kubectl before 1.25 checks required fields itself
     local verdict=not_ok
-    if ! ANSWER=$(attempt "$1" "$3") && [[ $ANSWER == *"$4"* ]]; then verdict=ok; fi
+    if ! ANSWER=$(attempt "$1" "$3") && [[ $ANSWER == *"$4"* || $ANSWER == *"${5:-$4}"* ]]; then verdict=ok; fi
     report $verdict "$1 is refused: $2"
     [[ -z ${SHOW_TEXTS-} ]] || printf '%s\n' "$ANSWER" | sed 's/^/    /'
 }
@@ -80,8 +81,9 @@ period() { window Europe/Rome "{\"days\":[\"$1\"],\"start\":\"$2\",\"duration\":
 refuses_bad_accounts() {
     local shape='accountId must be the ARM id of a Cosmos DB account: /subscriptions/<guid>/resourceGroups/<group>/providers'
     local name='accountId must end in a Cosmos DB account name: 3 to 50 lower-case letters'
-    refused create 'no spec' '{"spec":null}' 'spec: Required value'
-    refused create 'no accountId' "$(spec '"accountId":null')" 'spec.accountId: Required value'
+    refused create 'no spec' '{"spec":null}' 'spec: Required value' 'missing required field "spec"'
+    refused create 'no accountId' "$(spec '"accountId":null')" 'spec.accountId: Required value' 'missing required field "accountId"'
+    refused create 'a blank accountId' "$(account '')" "$shape"
     refused create 'an account name alone' "$(account demo-orders)" "$shape"
     refused create 'a subscription that is not a guid' "$(account "${ACCOUNTS/00000000-/prod-}/demo-orders")" "$shape"
     refused create 'another type of resource' "$(account "${ACCOUNTS/DocumentDB/Storage}/demo-orders")" "$shape"
@@ -141,6 +143,7 @@ refuses_bad_keys() {
 refuses_bad_identities_and_vaults() {
     local identity='defaultIdentity must be FirstPartyIdentity, SystemAssignedIdentity or UserAssignedIdentity=/subscriptions/'
     local vault='keyVaultId must be the ARM id of a vault or managed HSM'
+    refused create 'a blank identity' "$(identity '')" "$identity"
     refused create 'an unknown identity' "$(identity DelegatedSystemAssignedIdentity)" "$identity"
     refused create 'an identity in other case' "$(identity systemassignedidentity)" "$identity"
     refused create 'an identity without its type' "$(identity "$IDENTITIES/cosmos-cmk")" "$identity"
@@ -149,6 +152,7 @@ refuses_bad_identities_and_vaults() {
     refused create 'a federated client' \
         "$(identity "UserAssignedIdentity=$IDENTITIES/cosmos-cmk&FederatedClientId=00000000-0000-0000-0000-000000000009")" \
         'must not carry &FederatedClientId or any other parameter: a key in another tenant is not supported'
+    refused create 'a blank vault' "$(vault '')" "$vault"
     refused create 'a vault by name' "$(vault demo-vault)" "$vault"
     refused create 'a key as the vault' "$(vault "$VAULTS/demo-vault/keys/cosmos")" "$vault"
     refused create 'two different vaults' "$(vault "$VAULTS/other-vault")" 'keyVaultId and keyVaultKeyUri name different vaults'
@@ -185,12 +189,14 @@ refuses_bad_windows() {
     refused create 'an offset as the time zone' "$(window +02:00 "$night")" "$zone"
     refused create 'a time zone that climbs up' "$(window ../etc/passwd "$night")" "$zone"
     refused create 'the time zone Local' "$(window Local "$night")" "$zone"
-    refused create 'no time zone' "$(spec "\"window\":{\"periods\":[$night]}")" 'spec.window.timeZone: Required value'
+    refused create 'no time zone' "$(spec "\"window\":{\"periods\":[$night]}")" \
+        'spec.window.timeZone: Required value' 'missing required field "timeZone"'
     refused create 'a window without periods' "$(window UTC '')" 'spec.window.periods'
     refused create 'a day in full' "$(period Saturday 01:00 4h)" 'spec.window.periods[0].days[0]'
     refused create 'a day twice' "$(window UTC '{"days":["Sat","Sat"],"start":"01:00","duration":"4h"}')" 'Duplicate value: "Sat"'
     refused create 'a start without minutes' "$(period Sat 1 4h)" "$start"
     refused create 'a start at 24:00' "$(period Sat 24:00 4h)" "$start"
+    refused create 'a blank duration' "$(period Sat 01:00 '')" "$duration"
     refused create 'a duration without unit' "$(period Sat 01:00 4)" "$duration"
     refused create 'a duration in days' "$(period Sat 01:00 1d)" "$duration"
     refused create 'a duration of nothing' "$(period Sat 01:00 0h)" "$duration"

@@ -1,0 +1,326 @@
+#include "controller/app.h"
+
+#include "azure/credential.h"
+#include "base/clock.h"
+#include "base/env.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "controller/azure_port.h"
+#include "controller/codec.h"
+#include "controller/health.h"
+#include "controller/kube_port.h"
+#include "controller/workers.h"
+#include "kube/reflector.h"
+
+#include <pthread.h>
+#include <sys/utsname.h>
+
+#define PEM_MAX 1048576
+#define DRAIN_MS 1500
+#define WATCH_IDLE_MS 90000 /* servers send a bookmark about once a minute */
+
+/* Layers of the client that ARM is called through, outermost first (design 4.1, pkg/http/layer.h). */
+struct arm_layers {
+    struct http_client *log, *retry, *throttle, *auth;
+};
+
+struct app {
+    const struct app_options *options;
+
+    struct http_engine *engine;
+    struct http_cancel *azure_cancel, *watch_cancel;
+    struct http_tls *azure_tls;
+    struct azure_cloud *cloud;
+    struct azure_credential *credential;
+    struct arm_layers arm_layers;
+    struct arm_client *arm;
+    struct kube_client *kube;
+
+    struct store *store;
+    struct work_queue *queue;
+    struct kube_port_context kube_context;
+    struct ports ports;
+    struct reconciler reconciler;
+
+    struct workers *workers;
+    pthread_t reflector;
+    bool reflecting;
+    struct health health;
+};
+
+/* ---- the informer: from the watch into the store and the queue ---- */
+
+static void enqueue(void *ctx, const char *key)
+{
+    struct app *app = ctx;
+
+    work_queue_add(app->queue, key);
+}
+
+static void on_list_begin(void *ctx)
+{
+    struct app *app = ctx;
+
+    store_list_begin(app->store);
+}
+
+static void on_upsert(void *ctx, const cJSON *object)
+{
+    struct app *app = ctx;
+    struct cmk_resource resource;
+    struct err err = ERR_INIT;
+
+    if (cmk_decode(&resource, object, &err) < 0) {
+        log_warn("object ignored", LOG_S("error", err.msg));
+        return;
+    }
+    _cleanup_(freep) char *key = store_key(resource.ns, resource.name);
+    if (store_put(app->store, &resource) == STORE_CHANGED)
+        work_queue_add(app->queue, key);
+}
+
+static void on_remove(void *ctx, const char *ns, const char *name)
+{
+    struct app *app = ctx;
+    _cleanup_(freep) char *key = store_key(ns, name);
+
+    store_remove(app->store, key, enqueue, app);
+    work_queue_remove(app->queue, key);
+}
+
+static void on_list_end(void *ctx)
+{
+    struct app *app = ctx;
+
+    store_list_end(app->store, enqueue, app);
+    if (!health_set_synced(&app->health))
+        log_info("synced", LOG_I("resources", store_len(app->store)));
+}
+
+static void on_trouble(void *ctx _unused_, const struct err *err, int64_t retry_in_ms)
+{
+    log_warn("watching the API server", LOG_S("error", err->msg), LOG_I("retryInMs", retry_in_ms),
+        LOG_S("hint", err->kind == ERR_NOT_FOUND ? "is the CRD installed? kubectl apply -f crd/cosmoscmk.yaml" : ""));
+}
+
+static void *reflect(void *ctx)
+{
+    struct app *app = ctx;
+    const struct kube_reflector_options options = {
+        .resource = &cosmoscmk_resource,
+        .ns = app->options->namespace_name,
+        .label_selector = app->options->label_selector,
+        .idle_timeout_ms = WATCH_IDLE_MS,
+        .cancel = app->watch_cancel,
+        .list_begin = on_list_begin,
+        .upsert = on_upsert,
+        .remove = on_remove,
+        .list_end = on_list_end,
+        .trouble = on_trouble,
+        .ctx = app,
+    };
+
+    kube_reflector_run(app->kube, &options);
+    return NULL;
+}
+
+/* ---- the parts, in the order in which they are made ---- */
+
+static int64_t wall_now(void *ctx _unused_)
+{
+    return clock_wall_ms();
+}
+
+static void new_uuid(void *ctx _unused_, char ret[static UUID_SIZE])
+{
+    random_uuid(ret);
+}
+
+static int make_engine(struct app *app, struct err *err)
+{
+    struct utsname system = {0};
+
+    (void)uname(&system);
+    _cleanup_(freep) char *agent = xasprintf("cosmoscmk/%s (%s/%s)", COSMOSCMK_VERSION, system.sysname, system.machine);
+    const struct http_engine_options options = {.user_agent = agent};
+    return http_engine_new(&app->engine, &options, err);
+}
+
+static int make_kube(struct app *app, struct err *err)
+{
+    const struct kube_config_options where = {.kubeconfig = app->options->kubeconfig, .context = app->options->context};
+    _cleanup_(kube_config_freep) struct kube_config *config = NULL;
+    _cleanup_(json_freep) cJSON *version = NULL;
+
+    if (kube_config_load(&config, &where, err) < 0 || kube_client_new(&app->kube, app->engine, config, err) < 0)
+        return err_wrap(err, "Kubernetes");
+    if (kube_server_version(app->kube, &version, err) < 0)
+        return err_wrap(err, "the API server %s (from %s) does not serve us", config->server, config->source);
+    log_info("connected to the API server", LOG_S("server", config->server), LOG_S("config", config->source),
+        LOG_S("version", json_string_at(version, "gitVersion")));
+    return 0;
+}
+
+static int make_azure_tls(struct app *app, struct err *err)
+{
+    _cleanup_(buf_done) struct buf pem = BUF_INIT(PEM_MAX);
+    struct http_tls_options options = {0};
+
+    if (!app->options->azure_ca_file)
+        return 0;
+    if (file_read(app->options->azure_ca_file, &pem, err) < 0)
+        return err_wrap(err, "--azure-ca-file");
+    options.ca_pem = buf_str(&pem);
+    if (http_tls_new(&app->azure_tls, &options, err) < 0)
+        return err_wrap(err, "--azure-ca-file %s", app->options->azure_ca_file);
+    return 0;
+}
+
+static int make_cloud(struct app *app, struct err *err)
+{
+    const struct app_options *o = app->options;
+    const struct azure_cloud_options options = {
+        .name = o->cloud,
+        .arm_endpoint = o->arm_endpoint,
+        .arm_scope = o->arm_scope,
+        .authority_host = o->authority_host ? o->authority_host : env_get("AZURE_AUTHORITY_HOST"),
+    };
+
+    return azure_cloud_new(&app->cloud, &options, err);
+}
+
+static int make_credential(struct app *app, struct err *err)
+{
+    const struct azure_credential_options options = {
+        .tenant_id = env_get("AZURE_TENANT_ID"),
+        .client_id = env_get("AZURE_CLIENT_ID"),
+        .client_secret = env_get("AZURE_CLIENT_SECRET"),
+        .federated_token_file = env_get("AZURE_FEDERATED_TOKEN_FILE"),
+        .tls = app->azure_tls,
+        .proxy = app->options->azure_proxy,
+    };
+
+    return azure_credential_new(&app->credential, http_engine_client(app->engine), app->cloud, &options, err);
+}
+
+static int make_arm(struct app *app, struct err *err)
+{
+    const struct http_token_source source = azure_credential_source(app->credential, app->cloud->arm_scope);
+    const struct http_retry_options retry = {.attempts = 3, .base_ms = 200, .max_ms = 2000};
+    struct arm_layers *l = &app->arm_layers;
+
+    l->auth = http_auth_new(http_engine_client(app->engine), &source);
+    l->throttle = http_throttle_new(l->auth, 10000);
+    l->retry = http_retry_new(l->throttle, &retry);
+    l->log = http_log_new(l->retry);
+    const struct arm_options options = {.http = l->log,
+        .cloud = app->cloud,
+        .tls = app->azure_tls,
+        .proxy = app->options->azure_proxy,
+        .cancel = app->azure_cancel};
+    return arm_client_new(&app->arm, &options, err);
+}
+
+static int make_azure(struct app *app, struct err *err)
+{
+    if (make_azure_tls(app, err) < 0 || make_cloud(app, err) < 0 || make_credential(app, err) < 0 ||
+        make_arm(app, err) < 0)
+        return err_wrap(err, "Azure");
+    log_info("using Azure", LOG_S("cloud", app->cloud->name), LOG_S("arm", app->cloud->arm_endpoint),
+        LOG_S("credential",
+            azure_credential_kind(app->credential) == AZURE_CLIENT_SECRET ? "client secret" : "workload identity"));
+    return 0;
+}
+
+static void make_core(struct app *app)
+{
+    const struct queue_options queue = {.backoff_base_ms = 500, .backoff_max_ms = 300000};
+
+    app->store = store_new();
+    app->queue = work_queue_new(&queue);
+    app->kube_context = (struct kube_port_context){.client = app->kube, .store = app->store};
+    app->ports = (struct ports){.azure = azure_port_make(app->arm),
+        .kube = kube_port_make(&app->kube_context),
+        .world = {.now_ms = wall_now, .uuid = new_uuid}};
+    app->reconciler = (struct reconciler){.ports = &app->ports,
+        .options = &app->options->cmk,
+        .store = app->store,
+        .zone_directory = app->options->zone_directory};
+}
+
+static int start_threads(struct app *app, struct err *err)
+{
+    app->workers = workers_start(app->queue, &app->reconciler, (int)app->options->workers);
+    if (health_start(&app->health, app->options->probe_address, app->engine, app->workers, err) < 0)
+        return -1;
+    if (pthread_create(&app->reflector, NULL, reflect, app) != 0)
+        return err_set(err, ERR_INTERNAL, "cannot start a thread");
+    app->reflecting = true;
+    return 0;
+}
+
+int app_start(struct app **ret, const struct app_options *options, struct err *err)
+{
+    _cleanup_(app_stopp) struct app *app = xcalloc(1, sizeof(*app));
+
+    app->options = options;
+    app->azure_cancel = http_cancel_new();
+    app->watch_cancel = http_cancel_new();
+    if (make_engine(app, err) < 0 || make_azure(app, err) < 0 || make_kube(app, err) < 0)
+        return -1;
+    make_core(app);
+    if (start_threads(app, err) < 0)
+        return -1;
+    *ret = TAKE_PTR(app);
+    return 0;
+}
+
+/* ---- the end ---- */
+
+static void drain(struct app *app)
+{
+    int64_t deadline = clock_mono_ms() + DRAIN_MS;
+
+    while (!workers_idle(app->workers) && clock_mono_ms() < deadline)
+        clock_sleep_ms(10);
+}
+
+static void stop_threads(struct app *app)
+{
+    http_cancel_trigger(app->watch_cancel);
+    if (app->queue)
+        work_queue_stop(app->queue);
+    if (app->workers)
+        drain(app);
+    http_cancel_trigger(app->azure_cancel);
+    if (app->kube)
+        kube_client_cancel(app->kube);
+    if (app->reflecting)
+        (void)pthread_join(app->reflector, NULL);
+    health_stop(&app->health);
+    app->workers = workers_join(app->workers);
+}
+
+struct app *app_stop(struct app *app)
+{
+    if (!app)
+        return NULL;
+    stop_threads(app);
+    app->queue = work_queue_free(app->queue);
+    app->store = store_free(app->store);
+    arm_client_free(app->arm);
+    http_log_free(app->arm_layers.log);
+    http_retry_free(app->arm_layers.retry);
+    http_throttle_free(app->arm_layers.throttle);
+    http_auth_free(app->arm_layers.auth);
+    kube_client_free(app->kube);
+    azure_credential_free(app->credential);
+    azure_cloud_free(app->cloud);
+    http_tls_unref(app->azure_tls);
+    http_engine_free(app->engine);
+    http_cancel_free(app->azure_cancel);
+    http_cancel_free(app->watch_cancel);
+    free(app);
+    return NULL;
+}

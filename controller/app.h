@@ -1,0 +1,35 @@
+/* The wiring of the controller: what is made of the options, in which order, and how it ends. */
+#pragma once
+
+#include "base/err.h"
+#include "cmk/view.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct app_options {
+    const char *kubeconfig;
+    const char *context;
+    const char *namespace_name; /* NULL: all */
+    const char *label_selector;
+    int64_t workers;
+    const char *probe_address; /* "ADDRESS:PORT", ":PORT" for all addresses; "" for none */
+    const char *cloud;
+    const char *arm_endpoint;
+    const char *arm_scope;
+    const char *authority_host;
+    const char *azure_ca_file;
+    const char *azure_proxy;
+    const char *zone_directory;
+    struct cmk_options cmk;
+};
+
+struct app;
+
+/* Connects, checks credentials and the API server, starts every thread. The sentence of an error is for the person who
+ * started the program. options is borrowed and must outlive the app. */
+int app_start(struct app **ret, const struct app_options *options, struct err *err);
+/* Stops: no new passes, up to 1.5 s for those that run, then everything in flight is cancelled. Accepts and returns
+ * NULL. */
+struct app *app_stop(struct app *app);
+DEFINE_CLEANUP(struct app *, app_stop)

@@ -1,0 +1,120 @@
+#include "controller/azure_port.h"
+
+#include "azure/cosmos.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cmk/spec.h"
+
+static bool has_capability(const struct cosmos_account *account, const char *name)
+{
+    for (size_t i = 0; i < account->n_capabilities; i++)
+        if (str_eq_nocase(account->capabilities[i], name))
+            return true;
+    return false;
+}
+
+/* What the domain wants to know of an account, moved out of what ARM said. */
+static void take_account(struct cmk_account *to, struct cosmos_account *from)
+{
+    *to = (struct cmk_account){
+        .name = TAKE_PTR(from->name),
+        .location = TAKE_PTR(from->location),
+        .kind = TAKE_PTR(from->kind),
+        .api_types = TAKE_PTR(from->api_types),
+        .provisioning_state = TAKE_PTR(from->provisioning_state),
+        .key_uri = TAKE_PTR(from->key_uri),
+        .key_uri_version = TAKE_PTR(from->key_uri_version),
+        .cmk_status = TAKE_PTR(from->cmk_status),
+        .default_identity = TAKE_PTR(from->default_identity),
+        .backup_policy = TAKE_PTR(from->backup_policy),
+        .identity_type = TAKE_PTR(from->identity_type),
+        .user_identities = TAKE_PTR(from->user_identities),
+        .n_user_identities = from->n_user_identities,
+        .analytical_storage = from->analytical_storage,
+        .cassandra = has_capability(from, "EnableCassandra"),
+        .vector_search = has_capability(from, "EnableNoSQLVectorSearch"),
+        .materialized_views = from->materialized_views,
+        .full_fidelity_change_feed = from->full_fidelity_change_feed,
+    };
+    from->n_user_identities = 0;
+}
+
+static int read_account(void *ctx, const char *account_id, struct cmk_account *ret, struct err *err)
+{
+    _cleanup_(arm_id_done) struct arm_id id = {0};
+    _cleanup_(cosmos_account_done) struct cosmos_account account = {0};
+
+    if (arm_id_parse(&id, account_id, err) < 0 || cosmos_account_get(ctx, &id, &account, err) < 0)
+        return -1;
+    take_account(ret, &account);
+    return 0;
+}
+
+static int read_operation(void *ctx, const char *status_url, struct cmk_result *ret, struct err *err)
+{
+    _cleanup_(arm_operation_done) struct arm_operation operation = {0};
+
+    if (arm_operation_get(ctx, status_url, &operation, err) < 0)
+        return -1;
+    ret->state = TAKE_PTR(operation.state);
+    ret->error_code = TAKE_PTR(operation.error_code);
+    ret->error_message = TAKE_PTR(operation.error_message);
+    return 0;
+}
+
+/* Attaching must not take away what is there: a PATCH merges userAssignedIdentities, but the type has to name both
+ * kinds. */
+static char *identity_body(const struct cmk_view *view)
+{
+    const char *user = cmk_user_identity_of(view->resource->spec.default_identity);
+    bool system = view->account.identity_type && str_find_nocase(view->account.identity_type, "SystemAssigned");
+    bool users = view->account.n_user_identities > 0;
+
+    if (user)
+        return cosmos_body_identity(system ? "SystemAssigned,UserAssigned" : "UserAssigned", user);
+    return cosmos_body_identity(users ? "SystemAssigned,UserAssigned" : "SystemAssigned", NULL);
+}
+
+static char *body_of(const struct cmk_view *view, enum cmk_step_type type)
+{
+    switch (type) {
+    case CMK_ATTACH_IDENTITY:
+        return identity_body(view);
+    case CMK_SET_DEFAULT_IDENTITY:
+        return cosmos_body_default_identity(view->resource->spec.default_identity);
+    case CMK_ENABLE_KEY:
+        return cosmos_body_key(view->resource->spec.key_uri);
+    case CMK_NO_STEP:
+        break;
+    }
+    return NULL;
+}
+
+static int send_step(
+    void *ctx, const struct cmk_view *view, const struct cmk_step *step, struct cmk_result *ret, struct err *err)
+{
+    _cleanup_(arm_id_done) struct arm_id id = {0};
+    _cleanup_(cosmos_accepted_done) struct cosmos_accepted accepted = {0};
+    _cleanup_(freep) char *body = body_of(view, step->type);
+    struct err warning = ERR_INIT;
+
+    if (!body)
+        return err_set(err, ERR_INTERNAL, "there is no request for this step");
+    if (arm_id_parse(&id, view->resource->spec.account_id, err) < 0 ||
+        cosmos_account_patch(ctx, &id, body, view->status.operation.correlation_id, &accepted, &warning, err) < 0)
+        return -1;
+    if (warning.kind != ERR_NONE)
+        log_warn(
+            "Azure's answer to a change was not used in full", LOG_S("account", id.text), LOG_S("error", warning.msg));
+    take_account(&ret->account, &accepted.account);
+    ret->status_url = TAKE_PTR(accepted.status_url);
+    ret->operation_id = TAKE_PTR(accepted.operation_id);
+    return 0;
+}
+
+struct azure_port azure_port_make(struct arm_client *client)
+{
+    return (struct azure_port){
+        .ctx = client, .read_account = read_account, .read_operation = read_operation, .send = send_step};
+}

@@ -1,0 +1,201 @@
+/* From a step to the conditions that people and tools read (design 2.2; kstatus' order of looking: observedGeneration,
+ * Reconciling, Stalled, Ready). Ready is always there; Reconciling and Stalled only when True; Encrypting once there
+ * has been a key operation; KeyAccessible once Azure says anything about it. */
+#include "base/mem.h"
+#include "base/str.h"
+#include "cmk/rules.h"
+#include "cmk/spec.h"
+#include "cmk/view.h"
+
+#include <string.h>
+
+static struct cmk_condition *find(struct cmk_status *status, const char *type)
+{
+    for (size_t i = 0; i < status->n_conditions; i++)
+        if (str_eq(status->conditions[i].type, type))
+            return &status->conditions[i];
+    return NULL;
+}
+
+static void remove_condition(struct cmk_status *status, const char *type)
+{
+    struct cmk_condition *c = find(status, type);
+
+    if (!c)
+        return;
+    free(c->type);
+    free(c->reason);
+    free(c->message);
+    size_t after = (size_t)(status->conditions + status->n_conditions - (c + 1));
+    memmove(c, c + 1, after * sizeof(*c));
+    status->n_conditions--;
+}
+
+/* lastTransitionTime moves only when the status does. */
+static void set(struct cmk_view *view, const char *type, enum cmk_truth truth, const char *reason, const char *message)
+{
+    struct cmk_status *status = &view->status;
+    struct cmk_condition *c = find(status, type);
+
+    if (!c) {
+        if (status->n_conditions == CMK_MAX_CONDITIONS)
+            return;
+        c = &status->conditions[status->n_conditions++];
+        *c = (struct cmk_condition){.type = xstrdup(type), .last_transition = view->now};
+    } else if (c->status != truth) {
+        c->last_transition = view->now;
+    }
+    c->status = truth;
+    str_replace(&c->reason, reason);
+    str_replace(&c->message, message);
+    c->observed_generation = view->resource->generation;
+}
+
+static void set_ready(struct cmk_view *view, const struct cmk_step *step, const char *reason)
+{
+    bool unknown = step->phase == CMK_IS_UNREACHABLE || step->reason == CMK_REASON_SUSPENDED;
+
+    set(view, "Ready",
+        step->phase == CMK_IS_READY ? CMK_TRUE
+        : unknown                   ? CMK_UNKNOWN
+                                    : CMK_FALSE,
+        reason, step->message);
+    if (step->phase == CMK_IS_WORKING || step->phase == CMK_IS_WAITING || step->phase == CMK_IS_UNREACHABLE)
+        set(view, "Reconciling", CMK_TRUE, reason, step->message);
+    else
+        remove_condition(&view->status, "Reconciling");
+    if (step->phase == CMK_IS_STALLED)
+        set(view, "Stalled", CMK_TRUE, reason, step->message);
+    else
+        remove_condition(&view->status, "Stalled");
+}
+
+static void set_preflight(struct cmk_view *view, const struct look *look)
+{
+    const struct cmk_check *failed = cmk_first_failed(look->checks, look->n_checks);
+    _cleanup_(freep) char *message = NULL;
+    int passed = 0, unseen = 0;
+
+    for (size_t i = 0; i < look->n_checks; i++) {
+        passed += look->checks[i].result == CMK_PASSED;
+        unseen += look->checks[i].result == CMK_CHECK_UNKNOWN || look->checks[i].result == CMK_SKIPPED;
+    }
+    message = failed ? xasprintf("%s: %s", failed->name, failed->message)
+                     : xasprintf("%d checks passed, %d could not be or were not made; status.preflight lists them",
+                           passed, unseen);
+    set(view, "PreflightPassed", failed ? CMK_FALSE : CMK_TRUE, failed ? "CheckFailed" : "Passed", message);
+}
+
+static void publish_checks(struct cmk_view *view, const struct look *look)
+{
+    struct cmk_status *status = &view->status;
+
+    cmk_checks_done(status->checks, status->n_checks);
+    for (size_t i = 0; i < look->n_checks; i++)
+        status->checks[i] = (struct cmk_check){.name = xstrdup(look->checks[i].name),
+            .result = look->checks[i].result,
+            .message = xstrdup(look->checks[i].message)};
+    status->n_checks = look->n_checks;
+}
+
+static void set_encrypting(struct cmk_view *view, const struct cmk_step *step)
+{
+    const struct cmk_operation *op = &view->status.operation;
+    _cleanup_(freep) char *message = NULL;
+
+    if (op->type != CMK_ENABLE_KEY) {
+        const struct cmk_condition *c = find(&view->status, "Encrypting");
+        if (c && c->status != CMK_FALSE) /* of a request that was never sent, or refused */
+            remove_condition(&view->status, "Encrypting");
+    } else if (str_eq(op->state, CMK_REQUESTED)) {
+        set(view, "Encrypting", CMK_UNKNOWN, "Requested",
+            "The key was or is about to be sent to Azure; no answer is known yet");
+    } else if (cmk_operation_open(op)) {
+        /* While the account cannot be read the last sentence about the operation stays. */
+        if (step->reason == CMK_REASON_ENCRYPTING || !find(&view->status, "Encrypting"))
+            set(view, "Encrypting", CMK_TRUE, "Encrypting", step->message);
+    } else if (str_eq(op->state, CMK_SUCCEEDED)) {
+        message = xasprintf("Azure has encrypted the account with %s", op->target ? op->target : "the key");
+        set(view, "Encrypting", CMK_FALSE, "Encrypted", message);
+    } else {
+        message = xasprintf(
+            "%s: %s", op->error_code ? op->error_code : CMK_FAILED, op->error_message ? op->error_message : "-");
+        set(view, "Encrypting", CMK_FALSE, "OperationFailed", message);
+    }
+}
+
+static void set_key_accessible(struct cmk_view *view)
+{
+    enum cmk_truth access = cmk_key_access(&view->account);
+
+    if (access == CMK_UNKNOWN)
+        remove_condition(&view->status, "KeyAccessible");
+    else
+        set(view, "KeyAccessible", access, access == CMK_TRUE ? "AccessConfirmed" : "AccessLost",
+            view->account.cmk_status);
+}
+
+/* Azure cannot be reached: what was known to be Ready stays so for a while, and nothing is written. */
+static bool outlives_outage(const struct cmk_view *view, const struct cmk_step *step)
+{
+    const struct cmk_status *status = &view->status;
+
+    if (step->phase != CMK_IS_UNREACHABLE || view->now - view->failing_since >= view->options->unreachable_grace)
+        return false;
+    for (size_t i = 0; i < status->n_conditions; i++)
+        if (str_eq(status->conditions[i].type, "Ready"))
+            return status->conditions[i].status == CMK_TRUE &&
+                   status->conditions[i].observed_generation == view->resource->generation;
+    return false;
+}
+
+static void publish_facts(struct cmk_view *view, const struct look *look)
+{
+    struct cmk_status *status = &view->status;
+
+    cmk_account_done(&status->account);
+    cmk_account_copy(&status->account, &view->account);
+    status->has_account = true;
+    status->plan = look->plan;
+    if (look->next != CMK_NO_STEP) {
+        publish_checks(view, look);
+        set_preflight(view, look);
+    }
+    set_key_accessible(view);
+}
+
+/* Conditions that this step says nothing about are as true of the new generation as of the old one. */
+static void touch_generation(struct cmk_view *view)
+{
+    static const char *const ours[] = {"PreflightPassed", "Encrypting", "KeyAccessible"};
+
+    for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+        struct cmk_condition *c = find(&view->status, ours[i]);
+        if (c)
+            c->observed_generation = view->resource->generation;
+    }
+}
+
+void cmk_conclude(struct cmk_view *view, const struct cmk_step *step)
+{
+    _cleanup_(cmk_look_done) struct look look;
+    const char *reason = cmk_reason_text(step->reason)->word;
+
+    if (view->armed && step->effect == CMK_REST) { /* written ahead and not sent: it never was */
+        cmk_operation_done(&view->status.operation);
+        view->armed = false;
+    }
+    cmk_look_init(&look, view);
+    if (outlives_outage(view, step))
+        return;
+    if (view->account_fact == CMK_KNOWN && look.spec_ok)
+        publish_facts(view, &look);
+    set_encrypting(view, step);
+    set_ready(view, step, reason);
+    touch_generation(view);
+    if (step->reason == CMK_REASON_ENCRYPTED)
+        str_replace(&view->status.encrypted_key_uri, view->resource->spec.key_uri);
+    view->status.observed_generation = view->resource->generation;
+    if (view->resource->reconcile_requested_at)
+        str_replace(&view->status.last_handled_reconcile_at, view->resource->reconcile_requested_at);
+}

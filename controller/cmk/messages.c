@@ -1,0 +1,227 @@
+#include "cmk/messages.h"
+
+#include "base/str.h"
+#include "base/timefmt.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define say(...) (void)snprintf(ret, size, __VA_ARGS__)
+
+static const char *or_dash(const char *s)
+{
+    return str_empty(s) ? "-" : s;
+}
+
+/* What a step does, as the object of "Azure is ..." . */
+static const char *doing(enum cmk_step_type type)
+{
+    switch (type) {
+    case CMK_ATTACH_IDENTITY:
+        return "attaching to the account";
+    case CMK_SET_DEFAULT_IDENTITY:
+        return "making the account's default identity";
+    case CMK_ENABLE_KEY:
+        return "encrypting the account with";
+    case CMK_NO_STEP:
+        break;
+    }
+    return "changing";
+}
+
+static void steps_of(const struct cmk_plan *plan, char *ret, size_t size)
+{
+    size_t n = 0;
+
+    ret[0] = '\0';
+    for (size_t i = 0; i < plan->n && n < size; i++)
+        n += (size_t)snprintf(ret + n, size - n, "%s%s", i ? ", " : "", cmk_step_type_name(plan->steps[i]));
+}
+
+/* Coarse: whole minutes in the first hour, then steps of ten minutes. */
+static void elapsed(const struct look *l, char *ret)
+{
+    int64_t since = l->op->started_at ? l->op->started_at : l->op->requested_at;
+    int64_t ms = l->view->now - since;
+    int64_t grain = ms < 3600000 ? 60000 : 600000;
+
+    duration_format(ms < 60000 ? 0 : ms - ms % grain, ret);
+}
+
+void cmk_say_well(char *message)
+{
+    for (size_t left = strlen(message); left > 0;) {
+        size_t n = utf8_sequence(message, left);
+        if (n == 0)
+            *message = '?';
+        n = n ? n : 1;
+        message += n;
+        left -= n;
+    }
+}
+
+void cmk_say_spec_invalid(const struct look *l, char *ret, size_t size)
+{
+    say("%s", l->spec_err.msg);
+}
+
+void cmk_say_spec_unsupported(const struct look *l, char *ret, size_t size)
+{
+    say("%s", l->unsupported);
+}
+
+void cmk_say_zone_unknown(const struct look *l, char *ret, size_t size)
+{
+    say("spec.window.timeZone: %s", l->view->zone_err.msg);
+}
+
+void cmk_say_conflict(const struct look *l, char *ret, size_t size)
+{
+    say("%s is older and names the same account, so it is the one that acts; delete one of the two", l->view->owner);
+}
+
+void cmk_say_suspended(const struct look *l, char *ret, size_t size)
+{
+    say("spec.suspend is true: the account is neither read nor changed%s",
+        cmk_operation_open(l->op) ? "; the operation that Azure is running goes on there and is not followed" : "");
+}
+
+void cmk_say_refused_busy(const struct look *l, char *ret, size_t size)
+{
+    say("Azure did not take the change because another operation holds the account (%s); trying again by itself",
+        l->view->refusal.msg);
+}
+
+void cmk_say_refused(const struct look *l, char *ret, size_t size)
+{
+    say("Azure did not take the change: %s", l->view->refusal.msg);
+}
+
+void cmk_say_account_error(const struct look *l, char *ret, size_t size)
+{
+    say("The account cannot be read: %s", l->view->account_err.msg);
+}
+
+void cmk_say_confirming(const struct look *l, char *ret, size_t size)
+{
+    const char *why = str_empty(l->op->error_message) ? "its answer is not known" : l->op->error_message;
+    char at[TIME_TEXT_SIZE];
+
+    time_format_rfc3339(l->op->requested_at + l->view->options->settle, at);
+    say("%s was requested and %s; until %s the account is watched for its effect, nothing is sent again before that",
+        cmk_step_type_name(l->op->type), why, at);
+}
+
+void cmk_say_running(const struct look *l, char *ret, size_t size)
+{
+    char time[TIME_TEXT_SIZE];
+
+    elapsed(l, time);
+    say("Azure is %s %s: the operation is %s, running for %s%s%s", doing(l->op->type), or_dash(l->op->target),
+        or_dash(l->op->state), str_eq(time, "0s") ? "less than a minute" : time,
+        l->op->type == CMK_ENABLE_KEY
+            ? "; reads and writes go on, control-plane changes such as adding a region are blocked until it ends"
+            : "",
+        l->view->operation_lost ? "; its status URL can no longer be read, so the account is watched instead" : "");
+}
+
+void cmk_say_not_shown(const struct look *l, char *ret, size_t size)
+{
+    say("Azure's operation for %s has ended, but the account does not show it yet; reading it again",
+        cmk_step_type_name(l->op->type));
+}
+
+void cmk_say_broken(const struct look *l, char *ret, size_t size)
+{
+    say("The account's provisioningState is %s: its creation or deletion failed; mend or delete it in Azure",
+        or_dash(l->account->provisioning_state));
+}
+
+void cmk_say_busy(const struct look *l, char *ret, size_t size)
+{
+    say("The account's provisioningState is %s because of an operation that was started elsewhere; waiting for its end",
+        or_dash(l->account->provisioning_state));
+}
+
+void cmk_say_revoked(const struct look *l, char *ret, size_t size)
+{
+    say("Azure has lost access to the key %s: %s", or_dash(l->account->key_uri), or_dash(l->account->cmk_status));
+}
+
+void cmk_say_encrypted(const struct look *l, char *ret, size_t size)
+{
+    say("The account is encrypted with %s", or_dash(l->account->key_uri));
+}
+
+void cmk_say_failed(const struct look *l, char *ret, size_t size)
+{
+    say("%s failed with %s: %s%s", cmk_step_type_name(l->op->type), or_dash(l->op->error_code),
+        or_dash(l->op->error_message),
+        l->op->attempts >= l->view->options->max_attempts ? " (given up after repeated attempts; change the spec or "
+                                                            "the annotation cosmoscmk.io/reconcile-requested-at to try "
+                                                            "again)"
+                                                          : "");
+}
+
+void cmk_say_retrying(const struct look *l, char *ret, size_t size)
+{
+    char at[TIME_TEXT_SIZE];
+
+    time_format_rfc3339(cmk_retry_at(l), at);
+    say("%s failed with %s: %s; attempt %lld follows at %s", cmk_step_type_name(l->op->type),
+        or_dash(l->op->error_code), or_dash(l->op->error_message), (long long)l->op->attempts + 1, at);
+}
+
+void cmk_say_unsupported(const struct look *l, char *ret, size_t size)
+{
+    say("Customer-managed keys cannot be enabled: %s", cmk_account_unsupported(l->account));
+}
+
+void cmk_say_preflight(const struct look *l, char *ret, size_t size)
+{
+    const struct cmk_check *failed = cmk_first_failed(l->checks, l->n_checks);
+
+    say("%s: %s", failed->name, failed->message);
+}
+
+void cmk_say_drifted(const struct look *l, char *ret, size_t size)
+{
+    say("The account was changed to %s after it was Ready with %s, and spec.drift is Report; change "
+        "spec.keyVaultKeyUri or set "
+        "spec.drift to Correct",
+        str_empty(l->account->key_uri) ? "no key" : l->account->key_uri, or_dash(l->spec->key_uri));
+}
+
+void cmk_say_observing(const struct look *l, char *ret, size_t size)
+{
+    char steps[128];
+
+    steps_of(&l->plan, steps, sizeof(steps));
+    say("spec.mode is Observe: nothing is changed; the plan is %s", steps);
+}
+
+void cmk_say_approval(const struct look *l, char *ret, size_t size)
+{
+    char steps[128];
+
+    steps_of(&l->plan, steps, sizeof(steps));
+    say("The plan %s (%s) waits for approval, and cannot be undone once carried out; to approve it set "
+        "spec.approvedPlan to \"%s\"",
+        l->plan.hash, steps, l->plan.hash);
+}
+
+void cmk_say_window(const struct look *l, char *ret, size_t size)
+{
+    char at[TIME_TEXT_SIZE];
+
+    time_format_rfc3339(l->window.opens_at, at);
+    if (l->window.opens_at)
+        say("The change waits for spec.window, which opens at %s", at);
+    else
+        say("spec.window never opens: its periods name no day");
+}
+
+void cmk_say_starting(const struct look *l, char *ret, size_t size)
+{
+    say("%s is about to be sent to Azure", cmk_step_type_name(l->next));
+}

@@ -1,0 +1,46 @@
+/* cosmoscmk: customer-managed keys on existing Azure Cosmos DB accounts, declaratively. */
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "controller/commands.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"controller", cmd_controller, "run the controller"},
+    {"explain", cmd_explain, "say what a reason in a status means and what to do"},
+    {"version", cmd_version, "print the version"},
+};
+
+static void usage(FILE *out)
+{
+    (void)fputs("usage: cosmoscmk COMMAND [FLAGS]\n\n", out);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        (void)fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].help);
+    (void)fputs("\n`cosmoscmk COMMAND --help` lists the flags of a command.\n", out);
+}
+
+int main(int argc, char **argv)
+{
+    const struct rlimit none = {0};
+
+    (void)setrlimit(RLIMIT_CORE, &none); /* tokens must not end up in a core dump (design 3.7) */
+    if (argc < 2) {
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (str_eq(argv[1], commands[i].name))
+            return commands[i].run(argc - 1, argv + 1);
+    if (str_eq(argv[1], "--help") || str_eq(argv[1], "-h") || str_eq(argv[1], "help")) {
+        usage(stdout);
+        return 0;
+    }
+    (void)fprintf(stderr, "cosmoscmk: unknown command \"%.100s\"\n\n", argv[1]);
+    usage(stderr);
+    return EXIT_USAGE;
+}

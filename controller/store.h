@@ -1,0 +1,53 @@
+/* The CosmosCMKs that exist, as last seen: one compact struct each, no JSON tree.
+ *
+ * The reflector's thread puts, workers get. What is got is immutable and reference counted, so that a pass works on one
+ * consistent version for its whole length. Versions never go back: an older resourceVersion than the one held is
+ * ignored. An index by account finds two resources for one account. Thread-safe. */
+#pragma once
+
+#include "cmk/types.h"
+
+#include <stddef.h>
+
+struct store;
+
+/* What a process remembers about a resource from pass to pass and never writes down. */
+struct store_memory {
+    int64_t failing_since;
+    int64_t quiet_since;
+    int64_t operation_read_at;
+};
+
+/* One version of one resource. */
+struct store_item;
+const struct cmk_resource *store_item_resource(const struct store_item *item);
+struct store_item *store_item_unref(struct store_item *item); /* accepts and returns NULL */
+DEFINE_CLEANUP(struct store_item *, store_item_unref)
+
+struct store *store_new(void);
+struct store *store_free(struct store *store); /* accepts and returns NULL */
+
+enum store_change { STORE_SAME, STORE_STATUS_ONLY, STORE_CHANGED };
+
+/* Takes the resource over (it is zeroed). STORE_SAME: nothing newer than what is held; STORE_STATUS_ONLY: spec,
+ * annotation and deletion are as before. */
+enum store_change store_put(struct store *store, struct cmk_resource *resource);
+/* enqueue is called for every other resource of the same account: who acts may have changed. */
+void store_remove(struct store *store, const char *key, void (*enqueue)(void *ctx, const char *key), void *ctx);
+
+/* A full list: everything not put between begin and end is removed at the end. */
+void store_list_begin(struct store *store);
+void store_list_end(struct store *store, void (*enqueue)(void *ctx, const char *key), void *ctx);
+
+/* NULL when there is none. The reference is the caller's. */
+struct store_item *store_get(struct store *store, const char *key);
+struct store_memory store_recall(struct store *store, const struct store_item *item);
+/* Ignored when the resource was deleted or created anew since. */
+void store_remember(struct store *store, const struct store_item *item, const struct store_memory *memory);
+/* "namespace/name" of the oldest other resource for the same account when it is older than this one, or NULL; the
+ * caller frees it. Older is: created earlier, then the smaller uid. One that is being deleted does not count. */
+char *store_older_owner(struct store *store, const struct store_item *item);
+size_t store_len(struct store *store);
+
+/* "namespace/name"; the caller frees it. */
+char *store_key(const char *ns, const char *name);

@@ -1,0 +1,98 @@
+#include "controller/workers.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/random.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define JITTER_FROM_MS 60000
+
+struct worker {
+    pthread_t thread;
+    struct workers *all;
+    _Atomic int64_t busy_since; /* monotonic ms; 0: between passes */
+};
+
+struct workers {
+    struct work_queue *queue;
+    struct reconciler *reconciler;
+    int n;
+    struct worker each[];
+};
+
+/* Long waits are spread, so that resources that became Ready together are not looked at together for ever. */
+static int64_t with_jitter(int64_t ms)
+{
+    return ms < JITTER_FROM_MS ? ms : ms + (int64_t)random_below((uint64_t)ms / 10);
+}
+
+static void put_back(struct work_queue *queue, const char *key, const struct reconcile_verdict *verdict)
+{
+    if (verdict->backoff) {
+        (void)work_queue_add_backoff(queue, key);
+        return;
+    }
+    work_queue_forget(queue, key);
+    if (verdict->after_ms > 0)
+        work_queue_add_after(queue, key, with_jitter(verdict->after_ms));
+}
+
+static void *work(void *ctx)
+{
+    struct worker *worker = ctx;
+    struct work_queue *queue = worker->all->queue;
+
+    for (char *key; (key = work_queue_get(queue)); free(key)) {
+        atomic_store(&worker->busy_since, clock_mono_ms());
+        struct reconcile_verdict verdict = reconcile(worker->all->reconciler, key);
+        atomic_store(&worker->busy_since, 0);
+        put_back(queue, key, &verdict);
+        work_queue_done(queue, key);
+    }
+    return NULL;
+}
+
+struct workers *workers_start(struct work_queue *queue, struct reconciler *reconciler, int n)
+{
+    struct workers *workers = xcalloc(1, sizeof(*workers) + (size_t)n * sizeof(workers->each[0]));
+
+    *workers = (struct workers){.queue = queue, .reconciler = reconciler, .n = n};
+    for (int i = 0; i < n; i++) {
+        workers->each[i].all = workers;
+        if (pthread_create(&workers->each[i].thread, NULL, work, &workers->each[i]) != 0)
+            abort(); /* no thread at start: nothing can be done */
+    }
+    return workers;
+}
+
+struct workers *workers_join(struct workers *workers)
+{
+    if (!workers)
+        return NULL;
+    for (int i = 0; i < workers->n; i++)
+        (void)pthread_join(workers->each[i].thread, NULL);
+    free(workers);
+    return NULL;
+}
+
+bool workers_idle(const struct workers *workers)
+{
+    for (int i = 0; i < workers->n; i++)
+        if (atomic_load(&workers->each[i].busy_since))
+            return false;
+    return true;
+}
+
+int64_t workers_longest_ms(const struct workers *workers)
+{
+    int64_t now = clock_mono_ms(), longest = 0;
+
+    for (int i = 0; i < workers->n; i++) {
+        int64_t since = atomic_load(&workers->each[i].busy_since);
+        if (since && now - since > longest)
+            longest = now - since;
+    }
+    return longest;
+}

@@ -1,0 +1,173 @@
+/* Requests to Azure Resource Manager.
+ *
+ * Invariant: every URL that leaves here is the configured endpoint with a checked path behind it, or passed
+ * arm_poll_url_check; the token is added below (http/layer.h) and seen by nobody else. Repeating a request, waiting for
+ * Retry-After and logging are the layers' business too. */
+#include "azure/arm_private.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <string.h>
+
+#define ANSWER_MAX ((size_t)8 * 1024 * 1024)
+#define URL_MAX_BYTES ((size_t)16 * 1024)
+#define TIMEOUT_MS 90000 /* ARM gives a resource provider 60 s and then answers 504 itself */
+
+int arm_client_new(struct arm_client **ret, const struct arm_options *options, struct err *err)
+{
+    _cleanup_(arm_client_freep) struct arm_client *client = xcalloc(1, sizeof(*client));
+
+    client->endpoint = xstrdup(options->cloud->arm_endpoint);
+    if (http_url_parse(client->endpoint, &client->origin, err) < 0)
+        return err_wrap(err, "the Azure Resource Manager endpoint cannot be used");
+    client->http = options->http;
+    client->tls = options->tls ? http_tls_ref(options->tls) : NULL;
+    client->proxy = xstrdup(options->proxy);
+    client->cancel = options->cancel;
+    *ret = TAKE_PTR(client);
+    return 0;
+}
+
+struct arm_client *arm_client_free(struct arm_client *client)
+{
+    if (!client)
+        return NULL;
+    free(client->endpoint);
+    if (client->tls)
+        (void)http_tls_unref(client->tls);
+    free(client->proxy);
+    free(client);
+    return NULL;
+}
+
+void arm_response_done(struct arm_response *response)
+{
+    http_response_done(&response->http);
+}
+
+/* --- sending --- */
+
+static const char *label_of(const char *method)
+{
+    static const char *const methods[] = {"GET", "PATCH", "PUT", "POST", "DELETE"};
+    static const char *const labels[] = {"arm get", "arm patch", "arm put", "arm post", "arm delete"};
+
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+        if (str_eq(method, methods[i]))
+            return labels[i];
+    return "arm";
+}
+
+int arm_send(struct arm_client *client, const char *method, const char *url, const char *body, const char *correlation,
+    struct arm_response *response, struct err *err)
+{
+    bool changes = !str_eq(method, "GET");
+    char request_id[UUID_SIZE];
+    struct http_request request = {
+        .method = method,
+        .url = url,
+        .headers =
+            {
+                {"Accept", "application/json"},
+                {"x-ms-correlation-request-id", response->correlation_id},
+                {"x-ms-client-request-id", request_id},
+                {body ? "Content-Type" : NULL, "application/json"},
+            },
+        .body = body,
+        .body_len = body ? strlen(body) : 0,
+        .once = changes,
+        .timeout_ms = TIMEOUT_MS,
+        .max_body = ANSWER_MAX,
+        .tls = client->tls,
+        .proxy = client->proxy,
+        .cancel = client->cancel,
+        .label = label_of(method),
+    };
+
+    random_uuid(request_id);
+    if (!correlation || !str_copy(response->correlation_id, sizeof(response->correlation_id), correlation))
+        random_uuid(response->correlation_id);
+    if (http_do(client->http, &request, &response->http, err) < 0)
+        return -1; /* whether the request may have arrived is known to the engine, and to the auth layer */
+    response->status = response->http.status;
+    if (response->status >= 200 && response->status < 300)
+        return 0;
+    const struct arm_answer answer = {
+        .status = response->status,
+        .body = response->http.body.data,
+        .len = response->http.body.len,
+        .changes = changes,
+        .retry_after_ms = http_response_retry_after_ms(&response->http, clock_wall_ms()),
+    };
+    return arm_error_set(&answer, err);
+}
+
+/* Nothing in a path may end it early, and nothing may walk up the tree. */
+static bool path_is_safe(const char *path)
+{
+    if (path[0] != '/' || strpbrk(path, "?#\\"))
+        return false;
+    for (const char *p = path; *p; p++) {
+        if ((unsigned char)*p <= ' ' || *p == 0x7f)
+            return false;
+        size_t n = p[0] == '/' ? strcspn(p + 1, "/") : 0;
+        if ((n == 1 && p[1] == '.') || (n == 2 && p[1] == '.' && p[2] == '.'))
+            return false;
+    }
+    return true;
+}
+
+static void put_path(struct buf *url, const char *path)
+{
+    for (; *path; path++) {
+        if ((unsigned char)*path < 0x80)
+            buf_putc(url, *path);
+        else
+            buf_printf(url, "%%%02X", (unsigned char)*path);
+    }
+}
+
+int arm_call(struct arm_client *client, const char *method, const char *path, const char *api_version, const char *body,
+    const char *correlation, struct arm_response *response, struct err *err)
+{
+    _cleanup_(buf_done) struct buf url = BUF_INIT(URL_MAX_BYTES);
+
+    *response = (struct arm_response){0};
+    http_response_init(&response->http);
+    if (!path_is_safe(path))
+        return err_set(err, ERR_INVALID, "a path that would not mean itself in a URL was refused");
+    buf_puts(&url, client->endpoint);
+    put_path(&url, path);
+    buf_puts(&url, "?api-version=");
+    buf_put_urlencoded(&url, api_version);
+    if (url.overflow)
+        return err_set(err, ERR_INVALID, "a path of more than %zu bytes was refused", URL_MAX_BYTES);
+    return arm_send(client, method, buf_str(&url), body, correlation, response, err);
+}
+
+/* --- poll URLs --- */
+
+int arm_poll_url_check(const struct arm_client *client, const char *url, struct err *err)
+{
+    struct http_url parsed;
+
+    if (str_empty(url))
+        return err_set(err, ERR_INVALID, "the operation has no URL");
+    if (strnlen(url, URL_MAX_BYTES + 1) > URL_MAX_BYTES)
+        return err_set(err, ERR_INVALID, "the operation's URL is longer than %zu bytes", URL_MAX_BYTES);
+    if (http_url_parse(url, &parsed, err) < 0)
+        return err_wrap(err, "the operation's URL cannot be used");
+    if (!str_eq(parsed.scheme, "https"))
+        return err_set(err, ERR_INVALID, "the operation's URL is not https");
+    if (parsed.has_userinfo)
+        return err_set(err, ERR_INVALID, "the operation's URL has a user name in it");
+    if (!str_eq(parsed.host, client->origin.host))
+        return err_set(
+            err, ERR_INVALID, "the operation's URL points at %s and not at %s", parsed.host, client->origin.host);
+    if (parsed.port != client->origin.port)
+        return err_set(
+            err, ERR_INVALID, "the operation's URL points at port %d and not at %d", parsed.port, client->origin.port);
+    return 0;
+}

@@ -1,0 +1,19 @@
+/* What the files of this folder share about the client. Private to this folder. */
+#pragma once
+
+#include "azure/arm.h"
+#include "azure/arm_error.h"
+#include "http/url.h"
+
+struct arm_client {
+    struct http_client *http;
+    char *endpoint;
+    struct http_url origin;
+    struct http_tls *tls;
+    char *proxy;
+    struct http_cancel *cancel;
+};
+
+/* One request to a URL that was checked; fills *err for every answer that is no success. See arm_call for the rest. */
+int arm_send(struct arm_client *client, const char *method, const char *url, const char *body, const char *correlation,
+    struct arm_response *response, struct err *err);

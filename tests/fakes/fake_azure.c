@@ -1,0 +1,231 @@
+/* fake-azure: Entra ID and Azure Resource Manager with Cosmos DB accounts, over HTTPS on loopback.
+ *
+ * One origin serves the authority and ARM. It does what recorded exchanges of the real services show, and what a test
+ * asks for through the paths under /fake/. It is no emulator: there are no data, and keys are only names. */
+#include "fakes/fake_azure.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "base/str.h"
+#include "json/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SEED_MAX (256u << 20)
+
+static const char demo_identity[] = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/demo/providers/"
+                                    "Microsoft.ManagedIdentity/userAssignedIdentities/cosmos-cmk";
+
+struct settings {
+    struct fake_process process;
+    struct fake_azure azure;
+    struct azure_options model;
+    const char *accounts_file;
+    const char *key_visible;
+    struct fake_strings identities;
+};
+
+static void cut_into_segments(struct azure_request *r)
+{
+    char *rest = r->copy = xstrdup(r->http->path);
+
+    while (*rest && r->n_segments < ARRAY_LEN(r->segments)) {
+        size_t n = strcspn(rest, "/");
+        char *segment = rest;
+        rest += n;
+        if (*rest)
+            *rest++ = '\0';
+        if (n > 0)
+            r->segments[r->n_segments++] = segment;
+    }
+}
+
+static void describe_cloud(struct azure_request *r)
+{
+    const char *base = r->azure->base_url;
+
+    fake_reply_header(r->reply, "content-type", "application/json");
+    buf_printf(&r->reply->body,
+        "[{\"name\":\"fake\",\"portal\":\"%s\",\"resourceManager\":\"%s\",\"authentication\":{\"loginEndpoint\":\"%s\","
+        "\"audiences\":[\"%s\"],\"tenant\":\"common\",\"identityProvider\":\"AAD\"},\"suffixes\":{\"keyVaultDns\":"
+        "\"vault.azure.net\",\"mhsmDns\":\"managedhsm.azure.net\",\"cosmosDBDns\":\"documents.azure.com\"}}]",
+        base, base, base, base);
+}
+
+static void answer(struct azure_request *r, struct fake_call *call)
+{
+    if (str_has_prefix(r->http->path, "/fake/"))
+        azure_inspect(r);
+    else if (r->n_segments > 0 && str_eq_nocase(r->segments[0], "subscriptions"))
+        azure_arm(r);
+    else if (azure_path_is(r, "metadata/endpoints"))
+        describe_cloud(r);
+    else if (!azure_entra(r, call)) {
+        azure_reply_begin(r);
+        azure_front_door_error(
+            r, 404, "NotFound", "fake-azure knows nothing at '%s' (text of fake-azure).", r->http->path);
+    }
+}
+
+static void handle(void *ctx, struct serve_exchange *exchange, const struct serve_request *request)
+{
+    struct fake_azure *azure = ctx;
+    struct fake_call *call = fake_call_begin(azure->core, exchange, request);
+    _cleanup_(fake_reply_done) struct fake_reply reply = FAKE_REPLY_INIT;
+
+    if (!call)
+        return;
+    struct azure_request r = {
+        .azure = azure, .http = request, .exchange = exchange, .reply = &reply, .now_ms = fake_core_now(azure->core)};
+    cut_into_segments(&r);
+    azure_model_advance(azure->model, r.now_ms);
+    answer(&r, call);
+    free(r.copy);
+    if (reply.status == 200)
+        reply.status_text = "Ok"; /* so it stands in recordings */
+    fake_call_reply(call, &reply);
+}
+
+static int load_identities(struct settings *s, struct err *err)
+{
+    for (size_t i = 0; i <= s->identities.n; i++) {
+        _cleanup_(json_freep) cJSON *resource = cJSON_CreateObject();
+        json_add_string(resource, "id", i < s->identities.n ? s->identities.v[i] : demo_identity);
+        if (azure_model_put_resource(s->azure.model, resource, err) < 0)
+            return err_wrap(err, "--identity");
+    }
+    return 0;
+}
+
+static int load_seed(struct settings *s, struct err *err)
+{
+    _cleanup_(buf_done) struct buf text = BUF_INIT(SEED_MAX);
+    _cleanup_(json_freep) cJSON *seed = NULL;
+
+    if (!s->accounts_file)
+        return 0;
+    if (file_read(s->accounts_file, &text, err) < 0)
+        return -1;
+    if (json_parse(&seed, buf_str(&text), text.len, err) < 0 ||
+        azure_model_load(s->azure.model, seed, fake_core_now(s->azure.core), err) < 0)
+        return err_wrap(err, "%s", s->accounts_file);
+    return 0;
+}
+
+static int parse(struct settings *s, int argc, char **argv, struct err *err)
+{
+    const struct fake_option options[] = {
+        FAKE_PROCESS_OPTIONS(&s->process),
+        {"accounts", "FILE", FAKE_STRING, &s->accounts_file, "seed of accounts, JSON (see below)"},
+        {"identity", "ID", FAKE_STRINGS, &s->identities, "a user-assigned identity that exists; may be repeated"},
+        {"tenant", "GUID", FAKE_STRING, &s->azure.tenant, "the tenant (00000000-0000-0000-0000-00000000000a)"},
+        {"client-id", "GUID", FAKE_STRING, &s->azure.client_id, "the one known application; any, when not given"},
+        {"client-secret", "TEXT", FAKE_STRING, &s->azure.client_secret, "its secret; any, when not given"},
+        {"token-seconds", "S", FAKE_SECONDS, &s->azure.token_ms, "lifetime of tokens (3599)"},
+        {"identity-seconds", "S", FAKE_SECONDS, &s->model.identity_ms, "time of operations that set no key (1)"},
+        {"encrypt-seconds", "S", FAKE_SECONDS, &s->model.encrypt_ms, "time of operations that set the key (5)"},
+        {"enqueued-seconds", "S", FAKE_SECONDS, &s->model.enqueued_ms, "time in Enqueued before Dequeued (0.5)"},
+        {"retention-seconds", "S", FAKE_SECONDS, &s->model.retention_ms,
+            "how long a finished operation can be read (86400)"},
+        {"retry-after", "N", FAKE_INT, &s->azure.retry_after, "Retry-After about running operations; 0, none (0)"},
+        {"page-size", "N", FAKE_INT, &s->model.page_size, "accounts in a page of a list; 0, no paging (0)"},
+        {"key-visible", "early|late", FAKE_STRING, &s->key_visible, "when GET shows the new key (late)"},
+        {"vault-suffix", "NAME", FAKE_STRING, &s->model.vault_suffix, "one more suffix of key vault hosts"},
+        {"identity-resets-default", NULL, FAKE_FLAG, &s->model.identity_resets_default,
+            "an identity update makes defaultIdentity \"undefined\""},
+        {"rotation-is-noop", NULL, FAKE_FLAG, &s->model.rotation_is_noop, "setting the same key again ends at once"},
+        {"throttle", NULL, FAKE_FLAG, &s->azure.throttle, "refuse with 429 when a token bucket is empty"},
+        {"reads", "N", FAKE_INT, &s->azure.reads_max, "size of the bucket for reads (250)"},
+        {"reads-per-second", "N", FAKE_INT, &s->azure.reads_per_second, "how fast it fills (25)"},
+        {"writes", "N", FAKE_INT, &s->azure.writes_max, "size of the bucket for writes (200)"},
+        {"writes-per-second", "N", FAKE_INT, &s->azure.writes_per_second, "how fast it fills (10)"},
+    };
+    _cleanup_(freep) char *more = xasprintf("%s%s", fake_core_help, azure_inspect_help);
+
+    int parsed = fake_options_parse(options, ARRAY_LEN(options),
+        "Entra ID and Azure Resource Manager for Cosmos DB accounts, for tests. Prints its URL when it serves.", more,
+        argc, argv, err);
+    if (parsed != 0)
+        return parsed;
+    if (!str_eq(s->key_visible, "early") && !str_eq(s->key_visible, "late"))
+        return err_set(err, ERR_INVALID, "--key-visible is early or late");
+    s->model.key_visible_early = str_eq(s->key_visible, "early");
+    s->model.tenant = s->azure.tenant;
+    return 0;
+}
+
+/* The server's thread runs already, but nobody knows its port before the ready file; the core's lock makes the URL
+ * visible to it. */
+static void name_base_url(struct settings *s, int port)
+{
+    bool v6 = strchr(s->process.address, ':') != NULL;
+
+    (void)snprintf(s->azure.base_url, sizeof(s->azure.base_url), "https://%s%s%s:%d", v6 ? "[" : "", s->process.address,
+        v6 ? "]" : "", port);
+    (void)fake_core_now(s->azure.core);
+}
+
+static int serve(struct settings *s, struct err *err)
+{
+    struct fake_azure *azure = &s->azure;
+    _cleanup_(serve_stopp) struct serve_server *server = NULL;
+    const struct serve_options options = {.address = s->process.address,
+        .port = (int)s->process.port,
+        .tls_cert_file = s->process.cert_file,
+        .tls_key_file = s->process.key_file,
+        .max_body = 8u << 20,
+        .handler = handle,
+        .ctx = azure};
+
+    if (serve_start(&server, &options, err) < 0)
+        return -1;
+    name_base_url(s, serve_port(server));
+    if (fake_process_ready(&s->process, azure->base_url, err) < 0)
+        return -1;
+    fake_core_wait(azure->core);
+    fake_core_shut(azure->core);
+    return 0;
+}
+
+static int run(struct settings *s, struct err *err)
+{
+    struct fake_azure *azure = &s->azure;
+    char secret[UUID_SIZE];
+
+    if (fake_process_start(&s->process, err) < 0)
+        return -1;
+    random_uuid(secret);
+    azure->core = fake_core_new();
+    azure->model = azure_model_new(&s->model, secret);
+    (void)str_copy(azure->token_secret, sizeof(azure->token_secret), azure->model->secret);
+    int failed = load_identities(s, err) < 0 || load_seed(s, err) < 0 || serve(s, err) < 0;
+    azure_limit_done(azure);
+    (void)azure_model_free(azure->model);
+    (void)fake_core_free(azure->core);
+    return failed ? -1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = {.process = FAKE_PROCESS_INIT,
+        .key_visible = "late",
+        .model = {.identity_ms = 1000, .encrypt_ms = 5000, .enqueued_ms = 500, .retention_ms = 86400000},
+        .azure = {.tenant = "00000000-0000-0000-0000-00000000000a",
+            .token_ms = 3599000,
+            .reads_max = 250,
+            .reads_per_second = 25,
+            .writes_max = 200,
+            .writes_per_second = 10}};
+    struct err err = ERR_INIT;
+    int parsed = parse(&settings, argc, argv, &err);
+
+    if (parsed == 1)
+        return 0;
+    if (parsed < 0 || run(&settings, &err) < 0) {
+        (void)fprintf(stderr, "fake-azure: %s\n", err.msg);
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,71 @@
+/* fake-azure over the wire: what its parts share. The rules are in fake_azure_model.h; here are URLs, headers,
+ * envelopes, tokens. Everything runs on the server's one thread. */
+#pragma once
+
+#include "fakes/fake_azure_model.h"
+#include "fakes/fake_common.h"
+
+struct fake_azure {
+    struct fake_core *core;
+    struct azure_model *model;
+    char base_url[128]; /* "https://127.0.0.1:8443" */
+    char token_secret[65];
+    const char *tenant;
+    const char *client_id;     /* NULL: any */
+    const char *client_secret; /* NULL: any that is not empty */
+    int64_t token_ms;
+    int64_t tokens_valid_from_ms; /* tokens issued before are unknown */
+    int64_t retry_after;          /* seconds, in answers about running operations; 0: no header */
+    bool throttle;                /* an empty bucket refuses with 429 instead of only saying 0 */
+    int64_t reads_max, reads_per_second, writes_max, writes_per_second;
+    struct map buckets; /* lower-case subscription -> struct azure_bucket */
+};
+
+/* One request on its way through. */
+struct azure_request {
+    struct fake_azure *azure;
+    const struct serve_request *http;
+    struct serve_exchange *exchange;
+    struct fake_reply *reply;
+    int64_t now_ms;
+    char *copy; /* of the path, cut into segments */
+    char *segments[24];
+    size_t n_segments;
+    char api_version[32];
+    char request_id[AZURE_GUID_SIZE];
+};
+
+/* Is this path made of these segments? "*" stands for any, words compare without case. */
+bool azure_path_is(const struct azure_request *r, const char *pattern);
+
+/* Answers. All but the body and status is set by azure_reply_begin. */
+void azure_reply_begin(struct azure_request *r);
+/* ARM's own errors: {"error":{"code","message"}}. */
+void azure_front_door_error(struct azure_request *r, int status, const char *code, const char *format, ...)
+    _printf_(4, 5);
+/* The resource provider's: {"code","message"} at the top level, with an ActivityId at the end of the message. */
+void azure_provider_error(struct azure_request *r, int status, const char *code, const char *message);
+/* Appends "\r\nActivityId: …" unless message has one. */
+void azure_put_message(struct azure_request *r, struct buf *b, const char *message);
+
+/* True when a usable bearer token came; else the 401 is in the reply. */
+bool azure_authenticate(struct azure_request *r);
+/* True when the request was about tokens, and has been answered. */
+bool azure_entra(struct azure_request *r, struct fake_call *call);
+/* Everything under /subscriptions. */
+void azure_arm(struct azure_request *r);
+/* Resources other than accounts, known by what the seed says of them. True when the path is one, or a list of some. */
+bool azure_arm_resources(struct azure_request *r);
+/* Access policies, role assignments and role definitions; true when the request is about one of them. */
+bool azure_arm_grants(struct azure_request *r);
+/* Paths under /fake/ that concern Azure. */
+void azure_inspect(struct azure_request *r);
+extern const char azure_inspect_help[];
+
+/* Takes one from the subscription's bucket and sets the rate headers. False: throttled, the 429 is in the reply. */
+bool azure_limit(struct azure_request *r, const char *subscription, bool is_write);
+void azure_limit_done(struct fake_azure *azure);
+
+/* base64url without padding. Decoding gives NULL for anything else; the caller frees it. */
+void azure_put_base64url(struct buf *b, const void *data, size_t len);
+char *azure_base64url_decode(const char *text, size_t len);

@@ -1,0 +1,69 @@
+/* The parts of the core, private to fakes_common. Nothing here locks: the core does. */
+#pragma once
+
+#include "fakes/fake_common.h"
+
+/* ---- Fault rules ---- */
+
+enum fake_cut { FAKE_CUT_NOT, FAKE_CUT_BEFORE, FAKE_CUT_AFTER };
+
+/* What a rule does to one request; owns its strings. Zeroed: nothing. */
+struct fake_action {
+    bool some;
+    int status;  /* 0: the fake's own answer */
+    bool commit; /* with status: the request is handled, only its answer is replaced */
+    bool hold;
+    enum fake_cut cut;
+    int64_t delay_ms;
+    int64_t retry_after; /* seconds; -1: none */
+    char *body;
+    cJSON *headers; /* object of strings, or NULL */
+};
+
+struct fake_fault;
+
+struct fake_faults {
+    struct fake_fault **v;
+    size_t n;
+};
+
+void fake_action_done(struct fake_action *action);
+int fake_faults_add(struct fake_faults *faults, const cJSON *rule, struct err *err);
+void fake_faults_clear(struct fake_faults *faults);
+/* Counts the request against every rule and fills *ret from the first one whose turn it is. */
+void fake_faults_match(struct fake_faults *faults, const struct serve_request *request, struct fake_action *ret);
+/* The rules with how often each has matched and fired. */
+void fake_faults_print(const struct fake_faults *faults, struct buf *b);
+
+/* ---- The journal ---- */
+
+#define FAKE_JOURNAL_MAX 100000
+#define FAKE_JOURNAL_BODY_MAX 8192
+
+struct fake_entry {
+    int64_t seq;
+    int64_t time_ms;
+    char *method;
+    char *path;
+    char *query;
+    char *body;
+    char *correlation_id;
+    int status; /* 0: not answered, or not yet */
+};
+
+struct fake_journal {
+    struct fake_entry *v; /* a ring: entry of seq s is v[s % cap] */
+    size_t cap;
+    int64_t first, next; /* seq of the oldest kept, and of the next one; the first ever is 1 */
+};
+
+void fake_journal_done(struct fake_journal *journal);
+void fake_journal_clear(struct fake_journal *journal);
+/* Fills the next entry and returns its seq. The strings are copied, signatures left out of the query. */
+int64_t fake_journal_add(
+    struct fake_journal *journal, const struct serve_request *request, const char *correlation_id, int64_t now_ms);
+/* NULL when it is no longer kept. */
+struct fake_entry *fake_journal_at(struct fake_journal *journal, int64_t seq);
+/* The entries after seq since whose method and path fit (NULL: any), as a JSON array. */
+void fake_journal_print(
+    struct fake_journal *journal, int64_t since, const char *method, const char *path_contains, struct buf *b);
