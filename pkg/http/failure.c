@@ -24,6 +24,7 @@ static const struct verdict bad_identity = {ERR_TLS, "the client certificate for
 static const struct verdict no_handshake = {ERR_TLS, "the TLS handshake with", " failed"};
 static const struct verdict not_http = {ERR_PROTOCOL, "the answer of", " is not understood"};
 static const struct verdict long_line = {ERR_TOO_LARGE, "a header line from", " is too long"};
+static const struct verdict bad_proxy = {ERR_INVALID, "the proxy cannot be used for", ""};
 static const struct verdict failed = {ERR_INTERNAL, "the request to", " failed"};
 
 static const struct verdict *by_code(CURLcode code)
@@ -61,6 +62,8 @@ static const struct verdict *verdict_of(const struct transfer *t)
     /* TLS 1.3 servers refuse a client certificate only after the handshake. */
     if (t->code == CURLE_RECV_ERROR && strstr(words, "SSL routines") && strstr(words, " alert "))
         return &no_handshake;
+    if (t->request->proxy && (t->code == CURLE_URL_MALFORMAT || str_has_prefix(words, "Unsupported proxy")))
+        return &bad_proxy;
     if (t->code == CURLE_RECV_ERROR && strstr(words, "chunked-encoding"))
         return &not_http;
     return by_code(t->code);
@@ -81,7 +84,9 @@ static bool system_cause(const struct transfer *t, char *ret, size_t size)
 static void cause_of(const struct transfer *t, char *ret, size_t size)
 {
     static const char prefix[] = "SSL certificate problem: ";
-    const char *text = t->detail[0] ? t->detail : curl_easy_strerror(t->code);
+    /* A proxy that libcurl does not like is quoted with its user name and password. */
+    bool may_tell = t->detail[0] && !strchr(t->detail, '@') && !strstr(t->detail, "://");
+    const char *text = may_tell ? t->detail : curl_easy_strerror(t->code);
 
     if (system_cause(t, ret, size))
         return;

@@ -53,10 +53,12 @@ struct http_header {
 
 /* Everything is borrowed for the time of the call. Zero means the default in parentheses. */
 struct http_request {
-    const char *method;                                   /* "GET" */
-    const char *url;                                      /* absolute, http or https; sent byte for byte */
-    struct http_header headers[HTTP_MAX_REQUEST_HEADERS]; /* up to the first NULL name */
-    const char *body;                                     /* NULL: none */
+    const char *method; /* "GET" */
+    const char *url;    /* absolute, http or https; sent byte for byte */
+    /* Up to the first NULL name. Host, Content-Length, Transfer-Encoding, Connection and Expect are refused: they are
+     * ours. */
+    struct http_header headers[HTTP_MAX_REQUEST_HEADERS];
+    const char *body; /* NULL: none */
     size_t body_len;
     bool once; /* use a fresh connection, so that the library cannot send it twice; for anything not idempotent */
     int64_t connect_timeout_ms; /* (10 s) */

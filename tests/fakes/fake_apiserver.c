@@ -1,8 +1,8 @@
-/* fake-apiserver: serves over HTTPS what the controller and an unmodified kubectl need of a Kubernetes API server, from memory, on
- * loopback, and misbehaves on request. For tests and demonstrations.
+/* fake-apiserver: serves over HTTPS what the controller and an unmodified kubectl need of a Kubernetes API server, from
+ * memory, on loopback, and misbehaves on request. For tests and demonstrations.
  *
- * What it does not do: run CEL rules, server-side apply, conversion, admission, authorization, garbage collection. A difference in
- * anything else from a real API server is a bug here. */
+ * What it does not do: run CEL rules, server-side apply, conversion, admission, authorization, garbage collection. A
+ * difference in anything else from a real API server is a bug here. */
 #include "fakes/fake_apiserver.h"
 
 #include "base/clock.h"
@@ -14,13 +14,17 @@
 #define TICK_MS 50
 #define MAX_BODY (16u << 20)
 
-static const char about[] = "fake-apiserver: a Kubernetes API server for tests and demonstrations, on loopback, over HTTPS.";
+static const char about[] =
+    "fake-apiserver: a Kubernetes API server for tests and demonstrations, on loopback, over HTTPS.";
 
 static const char more[] =
     "Served: discovery, OpenAPI, customresourcedefinitions and what they define, namespaces (default, kube-system and\n"
-    "those you create), leases, events (core and events.k8s.io), configmaps, secrets, serviceaccounts with TokenRequest;\n"
-    "get, list in pages, watch with bookmarks, create, put, merge and JSON patch, the status subresource, delete, tables,\n"
-    "dry run, field validation. CRD schemas are applied except x-kubernetes-validations (CEL) and allOf, anyOf, oneOf, not.\n"
+    "those you create), leases, events (core and events.k8s.io), configmaps, secrets, serviceaccounts with "
+    "TokenRequest;\n"
+    "get, list in pages, watch with bookmarks, create, put, merge and JSON patch, the status subresource, delete, "
+    "tables,\n"
+    "dry run, field validation. CRD schemas are applied except x-kubernetes-validations (CEL) and allOf, anyOf, oneOf, "
+    "not.\n"
     "No server-side apply (415), no conversion between versions.\n"
     "\n"
     "Of its own, besides the inspection API below:\n"
@@ -46,9 +50,11 @@ static int parse_options(struct options *o, int argc, char **argv, struct err *e
         {"kubeconfig-out", "FILE", FAKE_STRING, &o->kubeconfig, "write a kubeconfig for this server"},
         {"token", "TOKEN", FAKE_STRING, &o->token, "demand this bearer token; by default anything is accepted"},
         {"bookmark-seconds", "S", FAKE_SECONDS, &o->bookmark_ms, "time between bookmarks of a watch (60)"},
-        {"watch-seconds", "S", FAKE_SECONDS, &o->watch_ms, "end watches after this time, if the client did not ask for less"},
+        {"watch-seconds", "S", FAKE_SECONDS, &o->watch_ms,
+            "end watches after this time, if the client did not ask for less"},
         {"history", "N", FAKE_INT, &o->history, "changes that are remembered for watches and paged lists (20000)"},
-        {"gone-as-http", NULL, FAKE_FLAG, &o->gone_as_http, "answer a watch from too far back with HTTP 410, not in the stream"},
+        {"gone-as-http", NULL, FAKE_FLAG, &o->gone_as_http,
+            "answer a watch from too far back with HTTP 410, not in the stream"},
     };
     buf_puts(&help, more);
     buf_puts(&help, fake_core_help);

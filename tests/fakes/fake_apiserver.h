@@ -1,6 +1,7 @@
 /* The parts of fake-apiserver that know about requests. What is pure is in fake_apiserver_model_*.
  *
- * One lock covers all state: requests come from the server's thread, the end of watches and bookmarks from the ticker. */
+ * One lock covers all state: requests come from the server's thread, the end of watches and bookmarks from the ticker.
+ */
 #pragma once
 
 #include "fakes/fake_apiserver_model_registry.h"
@@ -67,7 +68,8 @@ int api_fail_no_version(struct api_request *r);
 int api_fail_precondition(struct api_request *r, const char *message);
 /* What is no API path. */
 int api_fail_page(struct api_request *r);
-/* "cosmoscmks.cosmoscmk.io" of a collection "cosmoscmk.io/cosmoscmks", "namespaces" of "/namespaces". The caller frees it. */
+/* "cosmoscmks.cosmoscmk.io" of a collection "cosmoscmk.io/cosmoscmks", "namespaces" of "/namespaces". The caller frees
+ * it. */
 char *api_qualified(const char *collection);
 
 /* ---- fake_apiserver_read.c ---- */
@@ -77,7 +79,8 @@ char *api_key(const struct api_request *r);
 char *api_prefix(const struct api_request *r);
 /* A stored text as a tree of the caller's. */
 cJSON *api_parse(const struct store_value *value);
-/* The stored object in the shape of this resource's version, as text of the caller's, or NULL when it is the stored text itself. */
+/* The stored object in the shape of this resource's version, as text of the caller's, or NULL when it is the stored
+ * text itself. */
 char *api_presented(const struct resource *resource, const struct store_value *value);
 void api_reply_object(struct api_request *r, int status, const struct store_value *value);
 void api_get(struct api_request *r);
@@ -111,7 +114,8 @@ cJSON *api_body(struct api_request *r);
 int api_identify(struct api_request *r, cJSON *object);
 /* Prunes, defaults, validates; by the query parameter fieldValidation unknown fields are refused, told or dropped. */
 int api_admit(struct api_request *r, cJSON *object);
-/* Replaces what belongs to the server in metadata (and status, or all but status) by what is stored; counts the generation. */
+/* Replaces what belongs to the server in metadata (and status, or all but status) by what is stored; counts the
+ * generation. */
 void api_keep_server_fields(const struct api_request *r, cJSON *object, const cJSON *old);
 void api_set_string(cJSON *object, const char *name, const char *value);
 

@@ -1,4 +1,5 @@
-/* DELETE of one object or of a collection. An object with finalizers is only marked; the last finalizer's removal ends it. */
+/* DELETE of one object or of a collection. An object with finalizers is only marked; the last finalizer's removal ends
+ * it. */
 #include "fakes/fake_apiserver.h"
 
 #include "base/mem.h"
@@ -73,9 +74,9 @@ static int check_preconditions(struct api_request *r, const cJSON *old)
         const char *want = json_string_at(options, checks[i].name), *have = json_string_at(old, checks[i].path);
         if (!want || str_eq(want, have))
             continue;
-        _cleanup_(freep) char *message =
-            xasprintf("the %s in the precondition (%s) does not match the %s in record (%s). The object might have been %s",
-                checks[i].label, want, checks[i].label, have, checks[i].hint);
+        _cleanup_(freep) char *message = xasprintf(
+            "the %s in the precondition (%s) does not match the %s in record (%s). The object might have been %s",
+            checks[i].label, want, checks[i].label, have, checks[i].hint);
         return api_fail_precondition(r, message);
     }
     return 0;

@@ -1,5 +1,5 @@
-/* What is special about single kinds: a stored CustomResourceDefinition makes its resource available and is Established at once; a
- * namespace is Active at once. */
+/* What is special about single kinds: a stored CustomResourceDefinition makes its resource available and is Established
+ * at once; a namespace is Active at once. */
 #include "fakes/fake_apiserver.h"
 #include "fakes/fake_apiserver_model_schema.h"
 
@@ -46,7 +46,8 @@ static void check_crd(const cJSON *crd, cJSON *causes)
             "Invalid value: null: must have exactly one version marked as storage version");
     if (cJSON_GetArraySize(causes) > 0)
         return;
-    _cleanup_(freep) char *name = xasprintf("%s.%s", json_string_at(crd, "spec.names.plural"), json_string_at(crd, "spec.group"));
+    _cleanup_(freep) char *name =
+        xasprintf("%s.%s", json_string_at(crd, "spec.names.plural"), json_string_at(crd, "spec.group"));
     const char *given = json_string_at(crd, "metadata.name");
     if (!str_eq(given, name)) {
         _cleanup_(freep) char *message =

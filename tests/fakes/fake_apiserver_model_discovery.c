@@ -1,4 +1,5 @@
-/* Discovery: which groups, versions and resources there are, in the plain (not aggregated) form. See fake_apiserver_model_registry.h. */
+/* Discovery: which groups, versions and resources there are, in the plain (not aggregated) form. See
+ * fake_apiserver_model_registry.h. */
 #include "fakes/fake_apiserver_model_registry.h"
 
 #include "base/mem.h"
@@ -20,7 +21,9 @@ cJSON *discovery_versions(void)
 static bool has_member(const cJSON *array, const char *name, const char *value)
 {
     const cJSON *element;
-    cJSON_ArrayForEach(element, array) if (str_eq(json_string_at(element, name), value)) return true;
+    cJSON_ArrayForEach (element, array)
+        if (str_eq(json_string_at(element, name), value))
+            return true;
     return false;
 }
 
@@ -94,7 +97,8 @@ static cJSON *resource_entry(const struct resource *r, const char *name, const c
 
 static void add_resource(cJSON *list, const struct resource *r)
 {
-    static const char *const all[] = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
+    static const char *const all[] = {
+        "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
     static const char *const some[] = {"get", "patch", "update"};
     static const char *const create[] = {"create"};
     cJSON *entry = resource_entry(r, r->plural, r->kind);

@@ -1,8 +1,8 @@
-/* The OpenAPI documents, version 2 and 3, as far as kubectl reads them: explain wants the schemas of the kinds; apply and create look
- * for query parameters of PATCH: with fieldValidation among them the validation is left to the server.
+/* The OpenAPI documents, version 2 and 3, as far as kubectl reads them: explain wants the schemas of the kinds; apply
+ * and create look for query parameters of PATCH: with fieldValidation among them the validation is left to the server.
  *
- * Version 2 exists as a protocol buffer only because kubectl accepts nothing else. The numbers in put_* calls are the field numbers of
- * openapiv2/OpenAPIv2.proto of github.com/google/gnostic-models. */
+ * Version 2 exists as a protocol buffer only because kubectl accepts nothing else. The numbers in put_* calls are the
+ * field numbers of openapiv2/OpenAPIv2.proto of github.com/google/gnostic-models. */
 #include "fakes/fake_apiserver_model_registry.h"
 
 #include "base/mem.h"
@@ -63,8 +63,9 @@ static char *item_path(const struct resource *r)
 /* The schema with what the API server adds to every object. The caller frees it. */
 static cJSON *full_schema(const struct resource *r)
 {
-    static const char metadata[] = "Standard object's metadata. More info: "
-                                   "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+    static const char metadata[] =
+        "Standard object's metadata. More info: "
+        "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
     cJSON *schema = r->schema ? cJSON_Duplicate(r->schema, true) : cJSON_CreateObject();
     if (!r->schema)
         cJSON_AddTrueToObject(schema, "x-kubernetes-preserve-unknown-fields");
@@ -199,7 +200,7 @@ static void put_properties(struct buf *b, unsigned field, const cJSON *propertie
 {
     struct buf all = BUF_INIT(DOCUMENT_MAX);
     const cJSON *property;
-    cJSON_ArrayForEach(property, properties) {
+    cJSON_ArrayForEach (property, properties) {
         struct buf named = BUF_INIT(DOCUMENT_MAX), value = BUF_INIT(DOCUMENT_MAX);
         put_text(&named, 1, property->string);
         put_schema(&value, property);
@@ -212,11 +213,13 @@ static void put_properties(struct buf *b, unsigned field, const cJSON *propertie
 static void put_schema(struct buf *b, const cJSON *schema)
 {
     const cJSON *properties = json_member(schema, "properties"), *items = json_member(schema, "items");
-    const cJSON *others = json_member(schema, "additionalProperties"), *kinds = json_member(schema, "x-kubernetes-group-version-kind");
+    const cJSON *others = json_member(schema, "additionalProperties"),
+                *kinds = json_member(schema, "x-kubernetes-group-version-kind");
     const cJSON *name;
     put_text(b, 2, json_string_at(schema, "format"));
     put_text(b, 4, json_string_at(schema, "description"));
-    cJSON_ArrayForEach(name, json_member(schema, "required")) put_text(b, 19, name->valuestring);
+    cJSON_ArrayForEach (name, json_member(schema, "required"))
+        put_text(b, 19, name->valuestring);
     struct buf part = BUF_INIT(DOCUMENT_MAX);
     if (cJSON_IsObject(others)) {
         struct buf value = BUF_INIT(DOCUMENT_MAX);

@@ -88,7 +88,8 @@ static int apply_operation(cJSON *target, const char *op, const char *path, cons
     _cleanup_(freep) char *name = NULL;
     cJSON *parent = pointer_parent(target, path, &name);
     cJSON *old = parent ? child_of(parent, name) : NULL;
-    bool add = str_eq(op, "add"), replace = str_eq(op, "replace"), test = str_eq(op, "test"), removal = str_eq(op, "remove");
+    bool add = str_eq(op, "add"), replace = str_eq(op, "replace"), test = str_eq(op, "test"),
+         removal = str_eq(op, "remove");
     if (!add && !replace && !test && !removal)
         return err_set(err, ERR_INVALID, "the operation \"%s\" is not supported here", op);
     if (!removal && !value)
@@ -96,7 +97,8 @@ static int apply_operation(cJSON *target, const char *op, const char *path, cons
     if (test && !(old && cJSON_Compare(old, value, true)))
         return err_set(err, ERR_INVALID, "testing value %s failed", path);
     if (!parent || (!old && (replace || removal)))
-        return err_set(err, ERR_INVALID, "%s operation does not apply: doc is missing path: %s: missing value", op, path);
+        return err_set(
+            err, ERR_INVALID, "%s operation does not apply: doc is missing path: %s: missing value", op, path);
     if (replace && cJSON_IsArray(parent)) {
         (void)cJSON_ReplaceItemViaPointer(parent, old, cJSON_Duplicate(value, true));
         return 0;

@@ -6,11 +6,12 @@
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 
-/* RFC 7396. With strategic, members of the patch whose name begins with '$' are left out: the directives of strategic merge patches,
- * of which nothing else is understood (lists are replaced). */
+/* RFC 7396. With strategic, members of the patch whose name begins with '$' are left out: the directives of strategic
+ * merge patches, of which nothing else is understood (lists are replaced). */
 void patch_merge(cJSON *target, const cJSON *patch, bool strategic);
 
-/* RFC 6902: add, remove, replace, test. ERR_INVALID when the patch is malformed or does not fit; *target may have changed then. */
+/* RFC 6902: add, remove, replace, test. ERR_INVALID when the patch is malformed or does not fit; *target may have
+ * changed then. */
 int patch_json(cJSON **target, const cJSON *operations, struct err *err);
 
 /* Renames the members of a core/v1 Event to those of events.k8s.io/v1, in place, and back. */

@@ -1,7 +1,7 @@
 /* A reader for the few protocol buffers that kubectl insists on. See fake_apiserver_model_proto.h.
  *
- * The numbers are the field numbers of generated.proto in k8s.io/apimachinery (runtime.Unknown, TypeMeta, ObjectMeta) and in k8s.io/api
- * core/v1. */
+ * The numbers are the field numbers of generated.proto in k8s.io/apimachinery (runtime.Unknown, TypeMeta, ObjectMeta)
+ * and in k8s.io/api core/v1. */
 #include "fakes/fake_apiserver_model_proto.h"
 
 #include "base/mem.h"

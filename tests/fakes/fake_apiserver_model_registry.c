@@ -1,73 +1,11 @@
-/* What is served. See fake_apiserver_model_registry.h.
- *
- * The built-in resources are written like CRDs, so that nothing else needs to know a difference. Their schemas hold only what a
- * controller can get wrong; other members are kept as they are. */
+/* What is served, and where it is stored. See fake_apiserver_model_registry.h. */
 #include "fakes/fake_apiserver_model_registry.h"
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "json/json.h"
 
-#include <stdio.h>
 #include <string.h>
-
-#define SCOPED "\"scope\":\"Namespaced\","
-#define GLOBAL "\"scope\":\"Cluster\","
-#define VERSIONS(more) "\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true" more "}]}}"
-#define KEEP "\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":true"
-#define SCHEMA(more) ",\"schema\":{\"openAPIV3Schema\":{" KEEP more "}}"
-#define STATUS ",\"subresources\":{\"status\":{}}"
-#define COLUMN(name, type, path) "{\"name\":\"" name "\",\"type\":\"" type "\",\"jsonPath\":\"" path "\"}"
-#define AGE COLUMN("Age", "date", ".metadata.creationTimestamp")
-#define NAMES(kind, plural, singular, shorts)                                                                          \
-    "\"names\":{\"kind\":\"" kind "\",\"plural\":\"" plural "\",\"singular\":\"" singular "\",\"shortNames\":[" shorts "]},"
-
-static const char *const builtin[] = {
-    "{\"spec\":{\"group\":\"\"," GLOBAL NAMES("Namespace", "namespaces", "namespace", "\"ns\"") VERSIONS(
-        STATUS SCHEMA() ",\"additionalPrinterColumns\":[" COLUMN("Status", "string", ".status.phase") "," AGE "]"),
-
-    "{\"spec\":{\"group\":\"\"," SCOPED NAMES("ConfigMap", "configmaps", "configmap", "\"cm\"") VERSIONS(
-        SCHEMA(",\"properties\":{\"data\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}}")),
-
-    "{\"spec\":{\"group\":\"\"," SCOPED NAMES("Secret", "secrets", "secret", "") VERSIONS(SCHEMA()
-            ",\"additionalPrinterColumns\":[" COLUMN("Type", "string", ".type") "," AGE "]"),
-
-    "{\"spec\":{\"group\":\"\"," SCOPED NAMES("ServiceAccount", "serviceaccounts", "serviceaccount", "\"sa\"")
-        VERSIONS(SCHEMA()),
-
-    "{\"spec\":{\"group\":\"coordination.k8s.io\"," SCOPED NAMES("Lease", "leases", "lease", "") VERSIONS(
-        SCHEMA(",\"properties\":{\"spec\":{" KEEP ",\"properties\":{\"leaseDurationSeconds\":{\"type\":\"integer\","
-               "\"format\":\"int32\",\"x-positive\":true},\"leaseTransitions\":{\"type\":\"integer\",\"format\":\"int32\","
-               "\"minimum\":0},\"holderIdentity\":{\"type\":\"string\"},\"renewTime\":{\"type\":\"string\",\"format\":"
-               "\"micro-time\",\"nullable\":true},\"acquireTime\":{\"type\":\"string\",\"format\":\"micro-time\",\"nullable\":true}}}}")
-            ",\"additionalPrinterColumns\":[" COLUMN("Holder", "string", ".spec.holderIdentity") "," AGE "]"),
-
-    /* Events of both groups are the same objects, stored as events.k8s.io/v1. */
-    "{\"spec\":{\"group\":\"events.k8s.io\"," SCOPED NAMES("Event", "events", "event", "\"ev\"") VERSIONS(
-        SCHEMA(",\"required\":[\"eventTime\",\"reportingController\",\"reportingInstance\",\"action\",\"reason\",\"type\"],"
-               "\"properties\":{\"eventTime\":{\"type\":\"string\",\"format\":\"micro-time\",\"nullable\":true},"
-               "\"reportingController\":{\"type\":\"string\",\"minLength\":1},\"reportingInstance\":{\"type\":\"string\","
-               "\"minLength\":1,\"maxLength\":128},\"action\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":128},"
-               "\"reason\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":128},\"type\":{\"enum\":[\"Normal\",\"Warning\"]},"
-               "\"note\":{\"type\":\"string\",\"maxLength\":1024},\"series\":{\"type\":\"object\",\"required\":[\"count\","
-               "\"lastObservedTime\"],\"properties\":{\"count\":{\"type\":\"integer\",\"format\":\"int32\"},"
-               "\"lastObservedTime\":{\"type\":\"string\",\"format\":\"micro-time\"}}}}") ",\"additionalPrinterColumns\":["
-        COLUMN("Last Seen", "date", ".series.lastObservedTime|.deprecatedLastTimestamp|.eventTime") "," COLUMN("Type", "string", ".type") "," COLUMN("Reason", "string",
-            ".reason") "," COLUMN("Object", "string", ".regarding.name") "," COLUMN("Message", "string", ".note") "],"
-        "\"selectableFields\":[{\"jsonPath\":\".regarding.kind\"},{\"jsonPath\":\".regarding.name\"},{\"jsonPath\":\".reason\"},"
-        "{\"jsonPath\":\".type\"}]"),
-    "{\"spec\":{\"group\":\"\"," SCOPED NAMES("Event", "events", "event", "\"ev\"") VERSIONS(
-        ",\"additionalPrinterColumns\":[" COLUMN("Last Seen", "date", ".series.lastObservedTime|.lastTimestamp|.eventTime") "," COLUMN("Type", "string",
-            ".type") "," COLUMN("Reason", "string", ".reason") "," COLUMN("Object", "string", ".involvedObject.name") ","
-        COLUMN("Message", "string", ".message") "],\"selectableFields\":[{\"jsonPath\":\".involvedObject.kind\"},"
-        "{\"jsonPath\":\".involvedObject.name\"},{\"jsonPath\":\".involvedObject.namespace\"},{\"jsonPath\":\".involvedObject.uid\"},"
-        "{\"jsonPath\":\".involvedObject.apiVersion\"},{\"jsonPath\":\".reason\"},{\"jsonPath\":\".type\"}]"),
-
-    "{\"spec\":{\"group\":\"apiextensions.k8s.io\"," GLOBAL NAMES("CustomResourceDefinition", "customresourcedefinitions",
-        "customresourcedefinition", "\"crd\",\"crds\"")
-        VERSIONS(STATUS ",\"additionalPrinterColumns\":[{\"name\":\"Created At\",\"type\":\"string\",\"jsonPath\":"
-                        "\".metadata.creationTimestamp\"}]"),
-};
 
 static void resource_free(struct resource *r)
 {
@@ -99,7 +37,8 @@ void registry_done(struct registry *registry)
     *registry = (struct registry){0};
 }
 
-const struct resource *registry_find(const struct registry *registry, const char *group, const char *version, const char *plural)
+const struct resource *registry_find(
+    const struct registry *registry, const char *group, const char *version, const char *plural)
 {
     for (size_t i = 0; i < registry->n; i++) {
         const struct resource *r = registry->list[i];
@@ -150,9 +89,11 @@ static void complete_names(struct resource *r)
 int registry_add(struct registry *registry, const cJSON *definition, bool custom, struct err *err)
 {
     const cJSON *versions = json_at(definition, "spec.versions");
-    const char *group = json_string_at(definition, "spec.group"), *plural = json_string_at(definition, "spec.names.plural");
+    const char *group = json_string_at(definition, "spec.group"),
+               *plural = json_string_at(definition, "spec.names.plural");
     if (!group || !plural || !json_string_at(definition, "spec.names.kind") || cJSON_GetArraySize(versions) == 0)
-        return err_set(err, ERR_INVALID, "spec.group, spec.names.plural, spec.names.kind and spec.versions are required");
+        return err_set(
+            err, ERR_INVALID, "spec.group, spec.names.plural, spec.names.kind and spec.versions are required");
     for (int i = 0; i < cJSON_GetArraySize(versions); i++) {
         const cJSON *version = cJSON_GetArrayItem(versions, i);
         if (!json_string_at(version, "name"))
@@ -165,18 +106,4 @@ int registry_add(struct registry *registry, const cJSON *definition, bool custom
         registry->list[registry->n++] = r;
     }
     return 0;
-}
-
-void registry_add_builtin(struct registry *registry)
-{
-    for (size_t i = 0; i < ARRAY_LEN(builtin); i++) {
-        struct err err = ERR_INIT;
-        cJSON *definition = NULL;
-        if (json_parse(&definition, builtin[i], strlen(builtin[i]), &err) < 0 ||
-            registry_add(registry, definition, false, &err) < 0) {
-            (void)fprintf(stderr, "built-in resource %zu: %s\n", i, err.msg);
-            abort();
-        }
-        json_free(definition);
-    }
 }

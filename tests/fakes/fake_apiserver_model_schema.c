@@ -1,4 +1,5 @@
-/* Defaults and pruning by a structural schema. See fake_apiserver_model_schema.h; validation is in fake_apiserver_model_validate.c. */
+/* Defaults and pruning by a structural schema. See fake_apiserver_model_schema.h; validation is in
+ * fake_apiserver_model_validate.c. */
 #include "fakes/fake_apiserver_model_schema.h"
 
 #include "base/buf.h"
@@ -11,7 +12,7 @@
 static void default_members(const cJSON *properties, cJSON *object)
 {
     const cJSON *property;
-    cJSON_ArrayForEach(property, properties) {
+    cJSON_ArrayForEach (property, properties) {
         const cJSON *fallback = json_member(property, "default");
         const cJSON *present = json_member(object, property->string);
         if (present && (!cJSON_IsNull(present) || json_bool_at(property, "nullable", false)))
@@ -29,11 +30,12 @@ void schema_default(const cJSON *schema, cJSON *value)
     const cJSON *items = json_member(schema, "items");
     cJSON *child;
     if (cJSON_IsArray(value) && items)
-        cJSON_ArrayForEach(child, value) schema_default(items, child);
+        cJSON_ArrayForEach (child, value)
+            schema_default(items, child);
     if (!cJSON_IsObject(value))
         return;
     default_members(properties, value);
-    cJSON_ArrayForEach(child, value) {
+    cJSON_ArrayForEach (child, value) {
         const cJSON *property = json_member(properties, child->string);
         if (property || cJSON_IsObject(others))
             schema_default(property ? property : others, child);
@@ -68,7 +70,8 @@ static void prune_members(struct pruning *p, const cJSON *schema, cJSON *object,
     cJSON *next;
     for (cJSON *child = object->child; child; child = next) {
         next = child->next;
-        if (root && (str_eq(child->string, "apiVersion") || str_eq(child->string, "kind") || str_eq(child->string, "metadata")))
+        if (root &&
+            (str_eq(child->string, "apiVersion") || str_eq(child->string, "kind") || str_eq(child->string, "metadata")))
             continue;
         size_t len = p->path.len;
         buf_printf(&p->path, "%s%s", len ? "." : "", child->string);
@@ -94,7 +97,7 @@ static void prune(struct pruning *p, const cJSON *schema, cJSON *value, bool roo
         size_t len = p->path.len;
         int i = 0;
         cJSON *child;
-        cJSON_ArrayForEach(child, value) {
+        cJSON_ArrayForEach (child, value) {
             buf_printf(&p->path, "[%d]", i++);
             prune(p, items, child, false);
             p->path.len = len;

@@ -38,7 +38,8 @@ static bool read_name(const char **path, const char *stop, char ret[STEP_MAX])
 static bool filter_passes(const cJSON *node, const char *member, const char *want, bool equal)
 {
     const cJSON *found[1];
-    bool same = jsonpath_find(node, member, found, 1) == 1 && cJSON_IsString(found[0]) && str_eq(found[0]->valuestring, want);
+    bool same =
+        jsonpath_find(node, member, found, 1) == 1 && cJSON_IsString(found[0]) && str_eq(found[0]->valuestring, want);
     return same == equal;
 }
 
@@ -61,7 +62,9 @@ static void follow_filter(struct finding *f, const cJSON *list, const char *path
     if (!str_has_prefix(path, quote) || !str_has_prefix(path + 1, ")]"))
         return;
     const cJSON *element;
-    cJSON_ArrayForEach(element, list) if (filter_passes(element, member, want, equal)) follow(f, element, path + 3);
+    cJSON_ArrayForEach (element, list)
+        if (filter_passes(element, member, want, equal))
+            follow(f, element, path + 3);
 }
 
 static void follow_bracket(struct finding *f, const cJSON *node, const char *path)
@@ -71,7 +74,8 @@ static void follow_bracket(struct finding *f, const cJSON *node, const char *pat
     if (str_has_prefix(path, "?(@")) {
         follow_filter(f, node, path + 3);
     } else if (str_has_prefix(path, "*]")) {
-        cJSON_ArrayForEach(element, node) follow(f, element, path + 2);
+        cJSON_ArrayForEach (element, node)
+            follow(f, element, path + 2);
     } else if (*path == '\'' || *path == '"') {
         char quote[2] = {*path++, '\0'};
         if (read_name(&path, quote, name) && path[0] == quote[0] && path[1] == ']')
@@ -191,7 +195,7 @@ static bool field_known(const char *key, const cJSON *fields)
     const cJSON *field;
     if (str_eq(key, "metadata.name") || str_eq(key, "metadata.namespace"))
         return true;
-    cJSON_ArrayForEach(field, fields) {
+    cJSON_ArrayForEach (field, fields) {
         const char *path = json_string_at(field, "jsonPath");
         if (path && str_eq(path + (*path == '.'), key))
             return true;
@@ -228,7 +232,8 @@ static int add(struct selector *s, const char *text, size_t len, const cJSON *fi
     return 0;
 }
 
-int selector_parse(struct selector **ret, enum selector_kind kind, const char *text, const cJSON *fields, struct err *err)
+int selector_parse(
+    struct selector **ret, enum selector_kind kind, const char *text, const cJSON *fields, struct err *err)
 {
     *ret = NULL;
     if (str_empty(text))
@@ -282,10 +287,10 @@ bool selector_matches(const struct selector *selector, const cJSON *object)
         const struct requirement *r = &selector->requirements[i];
         char number[32];
         const char *value = value_of(selector, object, r->key, number);
-        bool ok = r->test == EXISTS     ? value != NULL
-                  : r->test == MISSING  ? value == NULL
-                  : r->test == IS_IN    ? value && is_in(r->values, value)
-                                        : !value || !is_in(r->values, value);
+        bool ok = r->test == EXISTS    ? value != NULL
+                  : r->test == MISSING ? value == NULL
+                  : r->test == IS_IN   ? value && is_in(r->values, value)
+                                       : !value || !is_in(r->values, value);
         if (!ok)
             return false;
     }

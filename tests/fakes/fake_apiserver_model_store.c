@@ -1,7 +1,7 @@
 /* Objects, versions and the ring of changes. See fake_apiserver_model_store.h.
  *
- * Invariant: the ring holds every change with a version greater than compacted, in order, each version once; so a state of the past
- * is the present with the changes since then undone. */
+ * Invariant: the ring holds every change with a version greater than compacted, in order, each version once; so a state
+ * of the past is the present with the changes since then undone. */
 #include "fakes/fake_apiserver_model_store.h"
 
 #include "base/mem.h"
@@ -62,7 +62,7 @@ struct store *store_free(struct store *store)
     if (!store)
         return NULL;
     store_compact(store);
-    map_foreach(entry, &store->collections) {
+    map_foreach (entry, &store->collections) {
         struct store_collection *c = entry->value;
         for (size_t i = 0; i < c->len; i++) {
             free(c->items[i].key);
@@ -200,7 +200,8 @@ size_t store_count(const struct store *store, const char *collection, const char
     const struct store_collection *c = map_get(&store->collections, collection);
     size_t n = 0;
     if (c)
-        for (size_t i = lower_bound(c, prefix); i < c->len && strncmp(c->items[i].key, prefix, strlen(prefix)) == 0; i++)
+        for (size_t i = lower_bound(c, prefix); i < c->len && strncmp(c->items[i].key, prefix, strlen(prefix)) == 0;
+             i++)
             n++;
     return n;
 }
@@ -228,8 +229,8 @@ static void changes_undone(const struct store *store, const char *collection, in
     }
 }
 
-void store_list(const struct store *store, const char *collection, const char *prefix, const char *after, int64_t version,
-    struct store_list *ret)
+void store_list(const struct store *store, const char *collection, const char *prefix, const char *after,
+    int64_t version, struct store_list *ret)
 {
     *ret = (struct store_list){0};
     struct map undone = MAP_INIT;
@@ -242,8 +243,7 @@ void store_list(const struct store *store, const char *collection, const char *p
     size_t untouched = ret->len;
     for (size_t i = store->ring_len; i > 0 && undone.len > 0 && ring_at(store, i - 1)->version > version; i--) {
         const struct store_event *event = ring_at(store, i - 1); /* its key outlives the map's */
-        struct store_value *value =
-            strcmp(event->collection, collection) == 0 ? map_remove(&undone, event->key) : NULL;
+        struct store_value *value = strcmp(event->collection, collection) == 0 ? map_remove(&undone, event->key) : NULL;
         if (value && value != &absent && wanted(event->key, prefix, after))
             ret->items[ret->len++] = (struct store_item){.key = event->key, .value = value};
     }

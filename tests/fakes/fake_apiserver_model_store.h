@@ -1,8 +1,9 @@
-/* What etcd and the watch cache are to a real API server: objects by key, one version counter for all of them, and a ring of
- * the latest changes, from which watches are fed and older states are rebuilt for paged lists.
+/* What etcd and the watch cache are to a real API server: objects by key, one version counter for all of them, and a
+ * ring of the latest changes, from which watches are fed and older states are rebuilt for paged lists.
  *
  * An object is kept as its JSON text, immutable and reference counted, so that a list of ten thousand is a copy and no
- * printing. Versions up to the compacted one are forgotten: who asks for them is told that they are gone. Not thread-safe. */
+ * printing. Versions up to the compacted one are forgotten: who asks for them is told that they are gone. Not
+ * thread-safe. */
 #pragma once
 
 #include "base/map.h"
@@ -75,10 +76,10 @@ struct store_list {
     size_t len;
 };
 
-/* The objects of a collection as they were at that version (between compacted and version), in the order of their keys: those
- * that begin with prefix and, unless after is NULL, come after that key. */
-void store_list(const struct store *store, const char *collection, const char *prefix, const char *after, int64_t version,
-    struct store_list *ret);
+/* The objects of a collection as they were at that version (between compacted and version), in the order of their keys:
+ * those that begin with prefix and, unless after is NULL, come after that key. */
+void store_list(const struct store *store, const char *collection, const char *prefix, const char *after,
+    int64_t version, struct store_list *ret);
 void store_list_done(struct store_list *list);
 
 /* The first change of any collection after that version, or NULL. Borrowed until the next change. */

@@ -15,7 +15,8 @@
 #define VALUES_MAX 32
 #define CELL_MAX 65536
 
-static void add_column(cJSON *table, const char *name, const char *type, const char *format, const char *description, int64_t priority)
+static void add_column(
+    cJSON *table, const char *name, const char *type, const char *format, const char *description, int64_t priority)
 {
     cJSON *column = cJSON_CreateObject();
     json_add_string(column, "name", name);
@@ -36,17 +37,18 @@ cJSON *table_new(const cJSON *columns, const char *resource_version)
     json_add_array(table, "rows");
     add_column(table, "Name", "string", "name", "Name must be unique within a namespace.", 0);
     const cJSON *column;
-    cJSON_ArrayForEach(column, columns) {
+    cJSON_ArrayForEach (column, columns) {
         int64_t priority = 0;
         const char *description = json_string_at(column, "description");
         _cleanup_(freep) char *path =
             xasprintf("Custom resource definition column (in JSONPath format): %s", json_string_at(column, "jsonPath"));
         (void)json_int(json_member(column, "priority"), false, &priority);
-        add_column(table, json_string_at(column, "name"), json_string_at(column, "type"), json_string_at(column, "format"),
-            description ? description : path, priority);
+        add_column(table, json_string_at(column, "name"), json_string_at(column, "type"),
+            json_string_at(column, "format"), description ? description : path, priority);
     }
     if (!columns)
-        add_column(table, "Age", "date", NULL, "CreationTimestamp is a timestamp of the time when this object was created.", 0);
+        add_column(table, "Age", "date", NULL,
+            "CreationTimestamp is a timestamp of the time when this object was created.", 0);
     return table;
 }
 
@@ -78,8 +80,8 @@ void table_age(int64_t ms, char ret[static TABLE_AGE_SIZE])
         i++;
     int64_t rest = steps[i].rest ? s % steps[i].unit / steps[i].rest : 0;
     if (rest)
-        (void)snprintf(ret, TABLE_AGE_SIZE, "%lld%s%lld%s", (long long)(s / steps[i].unit), steps[i].unit_name, (long long)rest,
-            steps[i].rest_name);
+        (void)snprintf(ret, TABLE_AGE_SIZE, "%lld%s%lld%s", (long long)(s / steps[i].unit), steps[i].unit_name,
+            (long long)rest, steps[i].rest_name);
     else
         (void)snprintf(ret, TABLE_AGE_SIZE, "%lld%s", (long long)(s / steps[i].unit), steps[i].unit_name);
 }
@@ -112,8 +114,8 @@ static cJSON *text_cell(const cJSON *const *values, size_t n)
     return cell;
 }
 
-/* The built-in resources name more than one path: the first that leads somewhere counts. No path of a CRD has a '|' outside of quotes
- * that this reader would follow. */
+/* The built-in resources name more than one path: the first that leads somewhere counts. No path of a CRD has a '|'
+ * outside of quotes that this reader would follow. */
 static size_t find_first(const cJSON *object, const char *paths, const cJSON **values)
 {
     size_t n = 0;
@@ -159,7 +161,8 @@ void table_add_row(cJSON *table, const cJSON *columns, const cJSON *object, enum
     const char *name = json_string_at(object, "metadata.name");
     cJSON_AddItemToArray(cells, cJSON_CreateString(name ? name : ""));
     const cJSON *column;
-    cJSON_ArrayForEach(column, columns) cJSON_AddItemToArray(cells, cell(column, object, now_ms));
+    cJSON_ArrayForEach (column, columns)
+        cJSON_AddItemToArray(cells, cell(column, object, now_ms));
     if (!columns)
         cJSON_AddItemToArray(cells, date_cell(json_at(object, "metadata.creationTimestamp"), now_ms));
     if (include != TABLE_NONE)

@@ -6,7 +6,8 @@
 
 enum table_include { TABLE_METADATA, TABLE_OBJECT, TABLE_NONE };
 
-/* A Table of meta.k8s.io/v1 without rows. columns: a CRD's additionalPrinterColumns, or NULL for Name and Age. The caller frees it. */
+/* A Table of meta.k8s.io/v1 without rows. columns: a CRD's additionalPrinterColumns, or NULL for Name and Age. The
+ * caller frees it. */
 cJSON *table_new(const cJSON *columns, const char *resource_version);
 /* Adds one row. object stays the caller's. */
 void table_add_row(cJSON *table, const cJSON *columns, const cJSON *object, enum table_include include, int64_t now_ms);

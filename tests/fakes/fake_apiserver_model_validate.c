@@ -118,7 +118,8 @@ static bool is_micro_time(const char *s)
 
 static void check_string(struct check *c, const cJSON *schema, const cJSON *value)
 {
-    const char *s = value->valuestring, *format = json_string_at(schema, "format"), *pattern = json_string_at(schema, "pattern");
+    const char *s = value->valuestring, *format = json_string_at(schema, "format"),
+               *pattern = json_string_at(schema, "pattern");
     int64_t bound, ms;
     size_t characters = 0;
     for (size_t i = 0, n = strlen(s); i < n; characters++)
@@ -130,7 +131,8 @@ static void check_string(struct check *c, const cJSON *schema, const cJSON *valu
     else if (pattern && !pattern_matches(pattern, s))
         fault_value(c, value, "should match '%s'", pattern);
     if (str_eq(format, "date-time") && !time_parse_rfc3339(s, &ms))
-        fault(c, "FieldValueTypeInvalid", "Invalid value: \"%s\": %s in body must be of type date-time: \"%s\"", s, buf_str(&c->path), s);
+        fault(c, "FieldValueTypeInvalid", "Invalid value: \"%s\": %s in body must be of type date-time: \"%s\"", s,
+            buf_str(&c->path), s);
     if (str_eq(format, "micro-time") && !is_micro_time(s))
         fault(c, SCHEMA_UNREADABLE,
             "parsing time \"%s\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"%s\" as \".000000\"", s,
@@ -155,7 +157,7 @@ static void check_enum(struct check *c, const cJSON *choices, const cJSON *value
 {
     struct buf all = BUF_INIT(PATH_MAX_BYTES);
     const cJSON *choice;
-    cJSON_ArrayForEach(choice, choices) {
+    cJSON_ArrayForEach (choice, choices) {
         if (cJSON_Compare(choice, value, true)) {
             buf_done(&all);
             return;
@@ -174,7 +176,7 @@ static bool same_element(const cJSON *keys, const cJSON *a, const cJSON *b)
     const cJSON *key;
     if (!keys)
         return cJSON_Compare(a, b, true);
-    cJSON_ArrayForEach(key, keys) {
+    cJSON_ArrayForEach (key, keys) {
         const cJSON *x = json_member(a, key->valuestring), *y = json_member(b, key->valuestring);
         if ((x || y) && !cJSON_Compare(x, y, true))
             return false;
@@ -191,7 +193,8 @@ static char *element_text(const cJSON *keys, const cJSON *element)
     const cJSON *key;
     cJSON_ArrayForEach (key, keys)
         if (json_member(element, key->valuestring))
-            cJSON_AddItemToObject(shown, key->valuestring, cJSON_Duplicate(json_member(element, key->valuestring), true));
+            cJSON_AddItemToObject(
+                shown, key->valuestring, cJSON_Duplicate(json_member(element, key->valuestring), true));
     return json_print(shown);
 }
 
@@ -203,7 +206,7 @@ static void check_duplicates(struct check *c, const cJSON *schema, const cJSON *
         return;
     int i = 0;
     const cJSON *element, *earlier;
-    cJSON_ArrayForEach(element, list) {
+    cJSON_ArrayForEach (element, list) {
         size_t len = c->path.len;
         buf_printf(&c->path, "[%d]", i++);
         for (earlier = list->child; earlier != element; earlier = earlier->next) {
@@ -223,12 +226,13 @@ static void check_array(struct check *c, const cJSON *schema, const cJSON *list)
     int n = cJSON_GetArraySize(list), i = 0;
     const cJSON *items = json_member(schema, "items"), *element;
     if (json_int(json_member(schema, "maxItems"), false, &bound) && n > bound)
-        fault(c, "FieldValueTooMany", "Too many: %d: must have at most %lld item%s", n, (long long)bound, bound == 1 ? "" : "s");
+        fault(c, "FieldValueTooMany", "Too many: %d: must have at most %lld item%s", n, (long long)bound,
+            bound == 1 ? "" : "s");
     if (json_int(json_member(schema, "minItems"), false, &bound) && n < bound)
-        fault(c, "FieldValueInvalid", "Invalid value: %d: %s in body should have at least %lld items", n, buf_str(&c->path),
-            (long long)bound);
+        fault(c, "FieldValueInvalid", "Invalid value: %d: %s in body should have at least %lld items", n,
+            buf_str(&c->path), (long long)bound);
     check_duplicates(c, schema, list);
-    cJSON_ArrayForEach(element, list) {
+    cJSON_ArrayForEach (element, list) {
         size_t len = c->path.len;
         buf_printf(&c->path, "[%d]", i++);
         if (items)
@@ -242,14 +246,14 @@ static void check_object(struct check *c, const cJSON *schema, const cJSON *obje
     const cJSON *properties = json_member(schema, "properties"), *others = json_member(schema, "additionalProperties");
     const cJSON *name, *child;
     size_t len = c->path.len;
-    cJSON_ArrayForEach(name, json_member(schema, "required")) {
+    cJSON_ArrayForEach (name, json_member(schema, "required")) {
         if (json_member(object, name->valuestring))
             continue;
         buf_printf(&c->path, "%s%s", len ? "." : "", name->valuestring);
         fault(c, "FieldValueRequired", "Required value");
         path_cut(c, len);
     }
-    cJSON_ArrayForEach(child, object) {
+    cJSON_ArrayForEach (child, object) {
         const cJSON *property = json_member(properties, child->string);
         if ((!property && !cJSON_IsObject(others)) || (len == 0 && str_eq(child->string, "metadata")))
             continue;
@@ -264,9 +268,10 @@ static void check_value(struct check *c, const cJSON *schema, const cJSON *value
     const cJSON *choices = json_member(schema, "enum");
     if (!type_fits(schema, value)) {
         const char *name = type_name(value);
-        const char *want = json_string_at(schema, cJSON_IsNumber(value) && json_member(schema, "format") ? "format" : "type");
-        fault(c, "FieldValueTypeInvalid", "Invalid value: \"%s\": %s in body must be of type %s: \"%s\"", name, buf_str(&c->path),
-            want, name);
+        const char *want =
+            json_string_at(schema, cJSON_IsNumber(value) && json_member(schema, "format") ? "format" : "type");
+        fault(c, "FieldValueTypeInvalid", "Invalid value: \"%s\": %s in body must be of type %s: \"%s\"", name,
+            buf_str(&c->path), want, name);
         return;
     }
     if (cJSON_IsArray(choices))

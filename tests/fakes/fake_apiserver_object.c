@@ -1,4 +1,5 @@
-/* From what a client sent to what is stored: the identity of the object, the fields that are the server's, the schema. */
+/* From what a client sent to what is stored: the identity of the object, the fields that are the server's, the schema.
+ */
 #include "fakes/fake_apiserver.h"
 #include "fakes/fake_apiserver_model_patch.h"
 #include "fakes/fake_apiserver_model_proto.h"
@@ -35,7 +36,9 @@ cJSON *api_body(struct api_request *r)
     if (type && str_has_prefix(type, "application/vnd.kubernetes.protobuf") && !r->resource->custom) {
         if (proto_decode(&tree, r->http->body, r->http->body_len, &err) < 0)
             (void)api_fail(r, 415, "UnsupportedMediaType",
-                "the body of the request was in an unknown format - accepted media types include: application/json (%s)", err.msg);
+                "the body of the request was in an unknown format - accepted media types include: application/json "
+                "(%s)",
+                err.msg);
         return tree;
     }
     if (type && !strstr(type, "json") && strspn(type, "*/") == 0) {
@@ -44,10 +47,12 @@ cJSON *api_body(struct api_request *r)
         return NULL;
     }
     if (json_parse(&tree, r->http->body, r->http->body_len, &err) < 0)
-        (void)api_fail(r, 400, "BadRequest", "the object provided is unrecognized (must be of type %s): couldn't get version/kind; json parse error: %s", r->resource->kind,
-            err.msg);
+        (void)api_fail(r, 400, "BadRequest",
+            "the object provided is unrecognized (must be of type %s): couldn't get version/kind; json parse error: %s",
+            r->resource->kind, err.msg);
     else if (!cJSON_IsObject(tree) && !cJSON_IsArray(tree))
-        (void)api_fail(r, 400, "BadRequest", "the object provided is unrecognized: it is neither an object nor an array");
+        (void)api_fail(
+            r, 400, "BadRequest", "the object provided is unrecognized: it is neither an object nor an array");
     else
         return tree;
     return json_free(tree);
@@ -70,11 +75,13 @@ static int check_type(struct api_request *r, cJSON *object)
     if (!cJSON_IsObject(object))
         return api_fail(r, 400, "BadRequest", "the object provided is no JSON object");
     if (resource->custom && (!version || !kind))
-        return api_fail(r, 400, "BadRequest", "the object provided is unrecognized (must be of type %s): Object '%s' is missing in '%.200s' (%.200s)", resource->kind,
-            kind ? "apiVersion" : "Kind", r->http->body, r->http->body);
+        return api_fail(r, 400, "BadRequest",
+            "the object provided is unrecognized (must be of type %s): Object '%s' is missing in '%.200s' (%.200s)",
+            resource->kind, kind ? "apiVersion" : "Kind", r->http->body, r->http->body);
     if (version && !str_eq(version, resource->api_version))
-        return api_fail(r, 400, "BadRequest", "the API version in the data (%s) does not match the expected API version (%s)",
-            version, resource->api_version);
+        return api_fail(r, 400, "BadRequest",
+            "the API version in the data (%s) does not match the expected API version (%s)", version,
+            resource->api_version);
     if (kind && !str_eq(kind, resource->kind))
         return refuse_kind(r, kind, json_string_at(object, "metadata.name"));
     api_set_string(object, "apiVersion", resource->api_version);
@@ -118,12 +125,15 @@ static int check_name(struct api_request *r, cJSON *metadata)
     if (str_empty(name))
         return refuse_name(r, "", "FieldValueRequired", "Required value: name or generateName is required");
     if (r->name[0] && !str_eq(name, r->name))
-        return api_fail(r, 400, "BadRequest", "the name of the object (%s) does not match the name on the URL (%s)", name, r->name);
+        return api_fail(
+            r, 400, "BadRequest", "the name of the object (%s) does not match the name on the URL (%s)", name, r->name);
     if (!name_valid(name)) {
         _cleanup_(freep) char *message = xasprintf(
-            "Invalid value: \"%s\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+            "Invalid value: \"%s\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "
+            "'-' or '.', "
             "and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-            "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')", name);
+            "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+            name);
         return refuse_name(r, name, "FieldValueInvalid", message);
     }
     (void)str_copy(r->name, sizeof(r->name), name);
@@ -200,8 +210,8 @@ static void keep_all_but_status(cJSON *object, const cJSON *old)
 
 void api_keep_server_fields(const struct api_request *r, cJSON *object, const cJSON *old)
 {
-    static const char *const kept[] = {
-        "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "resourceVersion"};
+    static const char *const kept[] = {"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
+        "generation", "selfLink", "resourceVersion"};
     if (str_eq(r->subresource, "status")) {
         keep_all_but_status(object, old);
         return;
@@ -226,10 +236,12 @@ static int tell_unknown(struct api_request *r, const cJSON *unknown)
         buf_printf(&all, "%sunknown field \"%s\"", all.len ? ", " : "", path->valuestring);
     int result = 0;
     if (all.len && str_eq(mode, "Strict"))
-        result = api_fail(r, 400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s",
-            r->resource->kind, r->resource->version, r->resource->kind, buf_str(&all));
+        result =
+            api_fail(r, 400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s",
+                r->resource->kind, r->resource->version, r->resource->kind, buf_str(&all));
     else if (all.len && !str_eq(mode, "Ignore"))
-        fake_reply_header(r->reply, "warning", "299 - \"unknown field \\\"%s\\\"\"", cJSON_GetArrayItem(unknown, 0)->valuestring);
+        fake_reply_header(
+            r->reply, "warning", "299 - \"unknown field \\\"%s\\\"\"", cJSON_GetArrayItem(unknown, 0)->valuestring);
     buf_done(&all);
     return result;
 }
@@ -279,7 +291,8 @@ int api_admit(struct api_request *r, cJSON *object)
         (void)json_int(json_at(old, "metadata.generation"), false, &generation);
         cJSON *metadata = member(object, "metadata");
         cJSON_DeleteItemFromObjectCaseSensitive(metadata, "generation");
-        json_add_int(metadata, "generation", old && same_desire(r->resource, object, old) ? generation : generation + 1);
+        json_add_int(
+            metadata, "generation", old && same_desire(r->resource, object, old) ? generation : generation + 1);
     }
     put_version_first(object);
     return 0;

@@ -1,7 +1,7 @@
 /* GET of one object and of lists, as JSON or as a Table, whole or in pages.
  *
- * A page after the first shows the state at the version of the first, as a real server's does: its continue token holds that version
- * and the last key, and is refused with 410 once that version is forgotten. */
+ * A page after the first shows the state at the version of the first, as a real server's does: its continue token holds
+ * that version and the last key, and is refused with 410 once that version is forgotten. */
 #include "fakes/fake_apiserver.h"
 #include "fakes/fake_apiserver_model_patch.h"
 
@@ -14,7 +14,7 @@
 
 #define BAD_VERSION "resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": invalid syntax"
 #define TOO_OLD                                                                                                        \
-    "The provided continue parameter is too old to display a consistent list result. You can start a new list "       \
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list "        \
     "without the continue parameter."
 
 char *api_key(const struct api_request *r)
@@ -55,12 +55,12 @@ char *api_presented(const struct resource *resource, const struct store_value *v
     return json_print(tree);
 }
 
-
 void api_reply_object(struct api_request *r, int status, const struct store_value *value)
 {
     if (r->table) {
         _cleanup_(json_freep) cJSON *tree = presented_tree(r->resource, value);
-        _cleanup_(json_freep) cJSON *table = table_new(r->resource->columns, json_string_at(tree, "metadata.resourceVersion"));
+        _cleanup_(json_freep) cJSON *table =
+            table_new(r->resource->columns, json_string_at(tree, "metadata.resourceVersion"));
         table_add_row(table, r->resource->columns, tree, r->include, fake_core_now(r->api->core));
         fake_reply_json(r->reply, status, table);
         return;
@@ -148,8 +148,8 @@ static bool token_parse(const char *token, struct listing *l)
 
 static int fail_too_large(struct api_request *r, int64_t version)
 {
-    _cleanup_(freep) char *message = xasprintf("Timeout: Too large resource version: %lld, current: %lld", (long long)version,
-        (long long)r->api->store->version);
+    _cleanup_(freep) char *message = xasprintf("Timeout: Too large resource version: %lld, current: %lld",
+        (long long)version, (long long)r->api->store->version);
     _cleanup_(json_freep) cJSON *status = api_status_new("Failure", 504, "Timeout", message);
     cJSON *details = json_add_object(status, "details"), *cause = cJSON_CreateObject();
     json_add_string(cause, "reason", "ResourceVersionTooLarge");
@@ -248,8 +248,8 @@ static void reply_list(struct api_request *r, struct listing *l)
     json_free(metadata);
     r->reply->status = 200;
     fake_reply_header(r->reply, "content-type", "application/json");
-    buf_printf(&r->reply->body, "{\"apiVersion\":\"%s\",\"kind\":\"%s\",\"metadata\":%s,\"items\":[", r->resource->api_version,
-        r->resource->list_kind, text);
+    buf_printf(&r->reply->body, "{\"apiVersion\":\"%s\",\"kind\":\"%s\",\"metadata\":%s,\"items\":[",
+        r->resource->api_version, r->resource->list_kind, text);
     buf_add(&r->reply->body, buf_str(&l->items), l->items.len);
     buf_puts(&r->reply->body, "]}");
 }

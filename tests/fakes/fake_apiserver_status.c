@@ -107,7 +107,8 @@ int api_fail_no_version(struct api_request *r)
 {
     static const char rule[] = "Invalid value: 0: must be specified for an update";
     _cleanup_(freep) char *qualified = api_qualified(r->resource->collection);
-    _cleanup_(freep) char *message = xasprintf("%s \"%s\" is invalid: metadata.resourceVersion: %s", qualified, r->name, rule);
+    _cleanup_(freep) char *message =
+        xasprintf("%s \"%s\" is invalid: metadata.resourceVersion: %s", qualified, r->name, rule);
     cJSON *details = details_of(r->resource->collection, r->name, NULL), *causes = json_add_array(details, "causes");
     schema_cause(causes, "metadata.resourceVersion", "FieldValueInvalid", rule);
     return fail(r, 422, "Invalid", details, message);

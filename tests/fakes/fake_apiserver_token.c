@@ -1,7 +1,7 @@
 /* Tokens: TokenRequest, and the kubeconfig for clients of this server.
  *
- * The tokens look like those of a real server (three parts, readable claims) and are not signed: whoever checks signatures must refuse
- * them. */
+ * The tokens look like those of a real server (three parts, readable claims) and are not signed: whoever checks
+ * signatures must refuse them. */
 #include "fakes/fake_apiserver.h"
 
 #include "base/file.h"
@@ -69,7 +69,8 @@ void api_token_request(struct api_request *r)
     (void)json_int(json_at(object, "spec.expirationSeconds"), false, &seconds);
     if (seconds < 600) {
         (void)api_fail(r, 422, "Invalid",
-            "TokenRequest.authentication.k8s.io \"\" is invalid: spec.expirationSeconds: Invalid value: %lld: may not specify a "
+            "TokenRequest.authentication.k8s.io \"\" is invalid: spec.expirationSeconds: Invalid value: %lld: may not "
+            "specify a "
             "duration less than 10 minutes",
             (long long)seconds);
         return;
@@ -98,7 +99,8 @@ int api_write_kubeconfig(const char *path, const char *url, const char *ca_file,
         return -1;
     buf_printf(&text,
         "apiVersion: v1\nkind: Config\ncurrent-context: fake\n"
-        "clusters:\n- name: fake\n  cluster:\n    server: %s\n    certificate-authority-data: ", url);
+        "clusters:\n- name: fake\n  cluster:\n    server: %s\n    certificate-authority-data: ",
+        url);
     put_base64(&text, buf_str(&ca), ca.len, false);
     buf_printf(&text, "\nusers:\n- name: fake\n  user:\n    token: %s\n", token ? token : "anything");
     buf_puts(&text, "contexts:\n- name: fake\n  context:\n    cluster: fake\n    user: fake\n    namespace: default\n");

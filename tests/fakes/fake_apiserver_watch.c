@@ -1,7 +1,7 @@
 /* Watches: streams of changes, one JSON text a line.
  *
- * Invariant: between two calls from outside every watcher has been sent all changes up to the store's version, so compaction never
- * takes away what a running watch still needs. Who begins too far back gets 410. */
+ * Invariant: between two calls from outside every watcher has been sent all changes up to the store's version, so
+ * compaction never takes away what a running watch still needs. Who begins too far back gets 410. */
 #include "fakes/fake_apiserver.h"
 
 #include "base/clock.h"
@@ -50,7 +50,8 @@ static void send_event(struct watcher *w, const char *type, const char *object)
 
 static char *as_table(struct api *api, struct watcher *w, const cJSON *object)
 {
-    _cleanup_(json_freep) cJSON *table = table_new(w->resource->columns, json_string_at(object, "metadata.resourceVersion"));
+    _cleanup_(json_freep) cJSON *table =
+        table_new(w->resource->columns, json_string_at(object, "metadata.resourceVersion"));
     table_add_row(table, w->resource->columns, object, w->include, fake_core_now(api->core));
     if (w->columns_sent) {
         cJSON_DeleteItemFromObjectCaseSensitive(table, "columnDefinitions");
@@ -85,7 +86,8 @@ static bool selects(const struct watcher *w, const struct store_value *value)
     return selector_matches(w->labels, tree) && selector_matches(w->fields, tree);
 }
 
-/* An object that a change takes out of the selection is deleted as far as this watcher can see, and the other way round. */
+/* An object that a change takes out of the selection is deleted as far as this watcher can see, and the other way
+ * round. */
 static void deliver(struct api *api, struct watcher *w, const struct store_event *event)
 {
     if (!str_eq(event->collection, w->resource->collection) || !str_has_prefix(event->key, w->prefix))
@@ -116,7 +118,8 @@ static void send_bookmark(struct api *api, struct watcher *w, bool initial)
 {
     char version[24];
     _cleanup_(json_freep) cJSON *tree = cJSON_CreateObject();
-    (void)snprintf(version, sizeof(version), "%lld", (long long)(w->cursor > api->store->version ? w->cursor : api->store->version));
+    (void)snprintf(version, sizeof(version), "%lld",
+        (long long)(w->cursor > api->store->version ? w->cursor : api->store->version));
     json_add_string(tree, "kind", w->resource->kind);
     json_add_string(tree, "apiVersion", w->resource->api_version);
     cJSON *metadata = json_add_object(tree, "metadata");
@@ -195,14 +198,23 @@ static bool start(struct api *api, struct watcher *w, int64_t since, bool initia
 
 void api_watch(struct api_request *r)
 {
-    static const struct serve_header headers[] = {{"content-type", "application/json"}, {"cache-control", "no-cache, private"}};
+    static const struct serve_header headers[] = {
+        {"content-type", "application/json"}, {"cache-control", "no-cache, private"}};
     char text[4096];
     int64_t since = 0;
     api_param(r, "resourceVersion", text);
     bool initial = api_param_true(r, "sendInitialEvents");
     if (*text && !str_to_i64(text, 0, INT64_MAX, &since)) {
-        (void)api_fail(r, 500, NULL, "resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": invalid syntax",
-            text, text);
+        (void)api_fail(r, 500, NULL,
+            "resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": invalid syntax", text, text);
+        return;
+    }
+    api_param(r, "resourceVersionMatch", text);
+    if (initial && !str_eq(text, "NotOlderThan")) {
+        (void)api_fail(r, 422, "Invalid",
+            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires "
+            "setting "
+            "resourceVersionMatch to NotOlderThan");
         return;
     }
     if (r->api->gone_as_http && since != 0 && !initial && since < r->api->store->compacted) {

@@ -50,8 +50,8 @@ static void store_and_reply(struct api_request *r, int status, cJSON *object)
 
 static void stamp_new(struct api_request *r, cJSON *object)
 {
-    static const char *const refused[] = {
-        "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "resourceVersion"};
+    static const char *const refused[] = {"managedFields", "deletionTimestamp", "deletionGracePeriodSeconds",
+        "generation", "selfLink", "resourceVersion"};
     char uid[UUID_SIZE], now[TIME_TEXT_SIZE];
     cJSON *metadata = metadata_of(object);
     random_uuid(uid);
@@ -98,7 +98,8 @@ static bool version_required(const struct resource *resource)
 
 static int check_version(struct api_request *r, const cJSON *object, const cJSON *old, bool patched)
 {
-    const char *version = json_string_at(object, "metadata.resourceVersion"), *uid = json_string_at(object, "metadata.uid");
+    const char *version = json_string_at(object, "metadata.resourceVersion"),
+               *uid = json_string_at(object, "metadata.uid");
     const char *old_uid = json_string_at(old, "metadata.uid");
     if (str_empty(version) && !patched && version_required(r->resource))
         return api_fail_no_version(r);
@@ -178,7 +179,8 @@ static int patch_form(struct api_request *r, enum patch_form *ret)
         *ret = PATCH_STRATEGIC;
     else
         return api_fail(r, 415, "UnsupportedMediaType",
-            "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, "
+            "the body of the request was in an unknown format - accepted media types include: "
+            "application/json-patch+json, "
             "application/merge-patch+json%s%s",
             r->resource->custom ? "" : ", application/strategic-merge-patch+json",
             type && strstr(type, "apply-patch") ? " (this server does not do server-side apply)" : "");

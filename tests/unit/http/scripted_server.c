@@ -100,11 +100,10 @@ const char *scripted_read_request(struct scripted_conn *conn)
     }
     const char *length = str_find_nocase(buf_str(&conn->request), "\r\ncontent-length: ");
     size_t body = length ? strtoul(length + strlen("\r\ncontent-length: "), NULL, 10) : 0;
-    for (; body > 0; body--) {
-        if (!receive(conn, &c, 1))
-            return NULL;
-        buf_putc(&conn->request, c);
-    }
+    _cleanup_(freep) char *bytes = xmalloc(body);
+    if (!receive(conn, bytes, body))
+        return NULL;
+    buf_add(&conn->request, bytes, body);
     atomic_fetch_add(&conn->server->requests, 1);
     return buf_str(&conn->request);
 }

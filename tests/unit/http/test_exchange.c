@@ -123,11 +123,11 @@ static void a_request_is_sent_byte_for_byte_and_nothing_is_added(void **state)
     buf_done(&seen);
 }
 
-static void a_poll_url_of_3500_bytes_and_a_body_of_a_megabyte_pass(void **state)
+static void a_poll_url_of_3500_bytes_and_a_body_of_two_megabytes_pass(void **state)
 {
     struct buf seen = BUF_INIT(4 << 20);
     struct scripted_server *server = scripted_start(&(struct scripted_options){.handler = record, .ctx = &seen});
-    _cleanup_(buf_done) struct buf path = BUF_INIT(4096), body = BUF_INIT(2 << 20);
+    _cleanup_(buf_done) struct buf path = BUF_INIT(4096), body = BUF_INIT(3 << 20);
     struct http_response response;
     struct err err = ERR_INIT;
     (void)state;
@@ -135,7 +135,7 @@ static void a_poll_url_of_3500_bytes_and_a_body_of_a_megabyte_pass(void **state)
     buf_puts(&path, "/operations/1?t=");
     while (path.len < 3500)
         buf_puts(&path, "aB3%2F");
-    while (body.len < 1000000)
+    while (body.len < 2000000)
         buf_puts(&body, "0123456789");
     struct http_request request = {.method = "PUT",
         .url = scripted_url(server, buf_str(&path)),
@@ -367,6 +367,24 @@ static void a_body_has_a_cap(void **state)
     buf_done(&bytes);
 }
 
+static void a_head_request_has_no_body_to_wait_for(void **state)
+{
+    struct buf bytes = BUF_INIT(1024);
+    struct http_response response;
+    struct err err = ERR_INIT;
+    (void)state;
+
+    buf_puts(&bytes, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    struct scripted_server *server = scripted_start(&(struct scripted_options){.handler = answer_once, .ctx = &bytes});
+    struct http_request request = {.method = "HEAD", .url = scripted_url(server, "/")};
+    assert_int_equal(http_do(http_engine_client(engine), &request, &response, &err), 0);
+    assert_int_equal(response.status, 200);
+    assert_int_equal(response.body.len, 0);
+    http_response_done(&response);
+    scripted_stop(server);
+    buf_done(&bytes);
+}
+
 /* --- connections --- */
 
 static void connections_are_kept(void **state)
@@ -565,6 +583,23 @@ static void refuse_tunnel(struct scripted_conn *conn, void *ctx)
     scripted_puts(conn, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
 }
 
+static void a_proxy_that_cannot_be_is_refused_without_showing_its_password(void **state)
+{
+    static const char *const proxies[] = {"http://user:hunter2@[bad", "foo://user:hunter2@127.0.0.1:1",
+        "http://user:hunter2@127.0.0.1:99999", "user:hunter2@a b"};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(proxies); i++) {
+        struct http_request request = {.url = "http://api.test/", .proxy = proxies[i]};
+        struct http_response response;
+        struct err err = ERR_INIT;
+        assert_int_equal(http_do(http_engine_client(engine), &request, &response, &err), -1);
+        http_response_done(&response);
+        if (err.kind != ERR_INVALID || err.maybe_sent || strstr(err.msg, "hunter2"))
+            fail_msg("%s: %s: %s", proxies[i], err_kind_name(err.kind), err.msg);
+    }
+}
+
 static void a_proxy_sees_of_an_https_request_where_it_goes_and_no_header(void **state)
 {
     struct buf seen = BUF_INIT(1 << 20);
@@ -609,13 +644,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_sent_byte_for_byte_and_nothing_is_added),
-        cmocka_unit_test(a_poll_url_of_3500_bytes_and_a_body_of_a_megabyte_pass),
+        cmocka_unit_test(a_poll_url_of_3500_bytes_and_a_body_of_two_megabytes_pass),
         cmocka_unit_test(what_cannot_be_sent_as_it_is_is_refused_before_anything_is_sent),
         cmocka_unit_test(an_engine_without_a_user_agent_is_refused),
         cmocka_unit_test(an_answer_is_understood_or_the_failure_has_a_name),
         cmocka_unit_test(an_answer_cut_at_any_byte_is_never_taken_for_complete),
         cmocka_unit_test(headers_have_a_cap),
         cmocka_unit_test(a_body_has_a_cap),
+        cmocka_unit_test(a_head_request_has_no_body_to_wait_for),
         cmocka_unit_test(connections_are_kept),
         cmocka_unit_test(libcurl_does_repeat_a_post_on_a_dead_kept_connection_when_once_is_not_asked_for),
         cmocka_unit_test(a_once_request_is_delivered_once),
@@ -624,6 +660,7 @@ int main(void)
         cmocka_unit_test(a_silent_peer_is_a_timeout_of_a_request_that_was_sent),
         cmocka_unit_test(a_connection_that_is_not_answered_is_a_timeout_and_nothing_was_sent),
         cmocka_unit_test(a_proxy_gets_the_whole_url_of_a_plain_request),
+        cmocka_unit_test(a_proxy_that_cannot_be_is_refused_without_showing_its_password),
         cmocka_unit_test(a_proxy_sees_of_an_https_request_where_it_goes_and_no_header),
         cmocka_unit_test(proxies_of_the_environment_are_ignored),
     };

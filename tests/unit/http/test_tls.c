@@ -8,8 +8,27 @@
 #include "http/http.h"
 #include "http/scripted_server.h"
 
+#include <openssl/x509.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+
+/* These take the places of OpenSSL's for libcurl, and count: how often the system's certificates were asked for. */
+static atomic_int system_loads;
+
+int X509_STORE_load_file(X509_STORE *store, const char *file)
+{
+    (void)store;
+    (void)file;
+    return atomic_fetch_add(&system_loads, 1) >= 0;
+}
+
+int X509_STORE_load_path(X509_STORE *store, const char *path)
+{
+    (void)store;
+    (void)path;
+    return atomic_fetch_add(&system_loads, 1) >= 0;
+}
 
 static struct test_cert ca, other_ca, server_cert, named_cert, client_a, client_b;
 static struct http_engine *engine;
@@ -113,6 +132,23 @@ static void a_server_of_the_given_ca_is_trusted(void **state)
         fail_msg("%s", err.msg);
     (void)snprintf(expected, sizeof(expected), "||127.0.0.1:%d", scripted_port(server));
     assert_string_equal(body, expected);
+    http_tls_unref(tls);
+    scripted_stop(server);
+}
+
+static void a_given_ca_takes_the_place_of_the_systems(void **state)
+{
+    struct scripted_server *server = start(&server_cert, NULL);
+    struct http_tls *tls = tls_new(ca.cert_pem, NULL, NULL);
+    char body[256];
+    struct err err;
+    (void)state;
+
+    atomic_store(&system_loads, 0);
+    assert_int_equal(get(scripted_url(server, "/"), tls, body, sizeof(body), &err), 0);
+    assert_int_equal(atomic_load(&system_loads), 0);
+    assert_int_equal(get(scripted_url(server, "/"), NULL, body, sizeof(body), &err), -1);
+    assert_true(atomic_load(&system_loads) > 0);
     http_tls_unref(tls);
     scripted_stop(server);
 }
@@ -344,6 +380,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_server_of_the_given_ca_is_trusted),
+        TEST(a_given_ca_takes_the_place_of_the_systems),
         TEST(every_certificate_of_a_bundle_is_trusted),
         TEST(another_server_is_refused_before_anything_is_sent),
         TEST(a_server_name_is_verified_and_sent_as_sni_but_the_host_header_stays),

@@ -143,6 +143,12 @@ static void a_missing_plugin_comes_with_the_hint_how_to_get_it(void **state)
     assert_int_equal(o.err.kind, ERR_UNAUTHORIZED);
     assert_non_null(strstr(o.err.msg, "/not-there: cannot run"));
     assert_non_null(strstr(o.err.msg, "No such file or directory. Install it from x."));
+    str_replace(&config->exec->command, "sh"); /* a bare name is looked for in $PATH */
+    config->exec->args = pair("-c", "exit 127");
+    o = run_config(config, 60000, NULL);
+    assert_int_equal(o.r, -1);
+    assert_string_equal(
+        o.err.msg, "credential plugin sh: sh, or a program that it uses, was not found. Install it from x.");
 }
 
 static void a_plugin_that_fails_is_named_with_its_exit_status(void **state)

@@ -63,7 +63,7 @@ static void names_are_lower_cased_and_the_first_of_several_wins(void **state)
 
 static void a_pipe_gives_back_what_was_put_in(void **state)
 {
-    struct pipe q = QUEUE_INIT;
+    struct pipe q = PIPE_INIT;
     size_t put = 0, got = 0;
     char c;
 
