@@ -176,13 +176,15 @@ static void recall(struct pass *p, const struct store_item *item)
     p->view.failing_since = memory.failing_since;
     p->view.quiet_since = memory.quiet_since;
     p->view.operation_read_at = memory.operation_read_at;
+    p->view.operation_lost = memory.operation_lost;
 }
 
 static void remember(struct pass *p, const struct store_item *item)
 {
     struct store_memory memory = {.failing_since = p->view.failing_since,
         .quiet_since = p->view.quiet_since,
-        .operation_read_at = p->view.operation_read_at};
+        .operation_read_at = p->view.operation_read_at,
+        .operation_lost = p->view.operation_lost};
 
     store_remember(p->r->store, item, &memory);
 }

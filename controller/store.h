@@ -7,6 +7,7 @@
 
 #include "cmk/types.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct store;
@@ -16,6 +17,7 @@ struct store_memory {
     int64_t failing_since;
     int64_t quiet_since;
     int64_t operation_read_at;
+    bool operation_lost;
 };
 
 /* One version of one resource. */

@@ -157,7 +157,9 @@ static void publish_facts(struct cmk_view *view, const struct look *look)
     cmk_account_copy(&status->account, &view->account);
     status->has_account = true;
     status->plan = look->plan;
-    if (look->next != CMK_NO_STEP) {
+    /* What was checked before our own operation stays: while it runs the account is busy by our own wish. */
+    bool ours = look->busy && cmk_operation_open(&status->operation);
+    if (look->next != CMK_NO_STEP && !ours) {
         publish_checks(view, look);
         set_preflight(view, look);
     }
@@ -181,7 +183,7 @@ void cmk_conclude(struct cmk_view *view, const struct cmk_step *step)
     _cleanup_(cmk_look_done) struct look look;
     const char *reason = cmk_reason_text(step->reason)->word;
 
-    if (view->armed && step->effect == CMK_REST) { /* written ahead and not sent: it never was */
+    if (view->armed) { /* written ahead and not sent: it never was */
         cmk_operation_done(&view->status.operation);
         view->armed = false;
     }

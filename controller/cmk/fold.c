@@ -87,10 +87,11 @@ static void fold_operation(struct cmk_view *view, struct cmk_result *result)
     op->last_observed_at = view->now;
     if (result->failed) {
         view->operation_fact = CMK_FAILED_TO_READ;
-        view->operation_lost = is_lost(&result->err);
+        view->operation_lost = view->operation_lost || is_lost(&result->err);
         return;
     }
     view->operation_fact = CMK_KNOWN;
+    view->operation_lost = false;
     /* Our own word for "no answer is known" must not come from Azure. */
     bool unusable = str_empty(result->state) || str_eq(result->state, CMK_REQUESTED);
     take_text(&op->state, unusable ? CMK_ACCEPTED : result->state, MAX_STATE);
@@ -145,6 +146,7 @@ static void fold_sent(struct cmk_view *view, struct cmk_result *result)
     str_replace(&op->id, fits(result->operation_id, MAX_OPERATION_ID) ? result->operation_id : NULL);
     op->started_at = op->last_observed_at = view->now;
     view->quiet_since = 0;
+    view->operation_lost = false;
     take_account(view, &result->account);
     if (cmk_is_at_rest(view->account.provisioning_state))
         view->account_fact = CMK_UNREAD; /* nothing is running: what the account shows is to be read, not believed */

@@ -36,7 +36,7 @@ void cmk_look_init(struct look *look, const struct cmk_view *view)
     look->busy = !cmk_is_at_rest(look->account->provisioning_state);
     look->op_shows = cmk_step_shows(look->op->type, look->op->target, look->account);
     look->next = cmk_plan_next(look->spec, look->account);
-    cmk_plan_make(&look->plan, look->spec, look->account, &view->status.plan, look->op);
+    cmk_plan_make(&look->plan, look->spec, look->account, &view->status.plan);
     look->n_checks = cmk_preflight(look->checks, look->spec, look->account);
 }
 

@@ -87,21 +87,11 @@ static bool is_tail(const enum cmk_step_type *steps, size_t n, const struct cmk_
     return n <= whole->n && memcmp(steps, whole->steps + whole->n - n, n * sizeof(*steps)) == 0;
 }
 
-/* The key that the plan starts from. While the key step itself runs Azure may already show the new one: what was there
- * when it was requested counts. */
-static const char *old_key_of(const struct cmk_account *account, const struct cmk_operation *operation)
-{
-    bool may_show_early = operation->type == CMK_ENABLE_KEY && cmk_same_key(account->key_uri, operation->target);
-
-    return may_show_early ? operation->previous_key_uri : account->key_uri;
-}
-
-void cmk_plan_make(struct cmk_plan *ret, const struct cmk_spec *spec, const struct cmk_account *account,
-    const struct cmk_plan *before, const struct cmk_operation *operation)
+void cmk_plan_make(
+    struct cmk_plan *ret, const struct cmk_spec *spec, const struct cmk_account *account, const struct cmk_plan *before)
 {
     struct cmk_plan plan = {0};
     char again[CMK_PLAN_HASH_SIZE];
-    const char *old_key = old_key_of(account, operation);
 
     plan.n = remaining(plan.steps, spec, account);
     if (plan.n == 0) {
@@ -109,12 +99,12 @@ void cmk_plan_make(struct cmk_plan *ret, const struct cmk_spec *spec, const stru
         return;
     }
     if (before->n > 0 && is_tail(plan.steps, plan.n, before)) {
-        hash_plan(again, spec, old_key, before->steps, before->n);
+        hash_plan(again, spec, account->key_uri, before->steps, before->n);
         if (strcmp(again, before->hash) == 0) {
             *ret = *before;
             return;
         }
     }
-    hash_plan(plan.hash, spec, old_key, plan.steps, plan.n);
+    hash_plan(plan.hash, spec, account->key_uri, plan.steps, plan.n);
     *ret = plan;
 }

@@ -6,10 +6,11 @@
 /* The steps that lead from the account as read to the spec, in the order that Azure wants: attach, default, key; each
  * is its own PATCH and its own operation, because combined updates are silently lost or refused (azure-facts 2.3).
  *
- * The hash covers account, old and new key, identity, and the steps. A plan that is being carried out keeps its hash
- * while its steps get done: before is the plan as published, and stays the plan as long as what remains is its tail. */
+ * The hash covers account, the key that it has now and the new one, identity, and the steps. A plan that is being
+ * carried out keeps its hash while its steps get done: before is the plan as published, and stays the plan as long as
+ * what remains is its tail. */
 void cmk_plan_make(struct cmk_plan *ret, const struct cmk_spec *spec, const struct cmk_account *account,
-    const struct cmk_plan *before, const struct cmk_operation *operation);
+    const struct cmk_plan *before);
 
 /* The next step of the account itself, whatever the published plan still lists. CMK_NO_STEP when it is as desired. */
 enum cmk_step_type cmk_plan_next(const struct cmk_spec *spec, const struct cmk_account *account);

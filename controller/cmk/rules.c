@@ -150,14 +150,14 @@ static bool operation_is_due(const struct look *l)
 {
     const struct cmk_view *v = l->view;
 
-    if (!is_running(l) || v->operation_fact != CMK_UNREAD || v->operation_lost || str_empty(l->op->status_url))
+    if (!is_running(l) || v->operation_fact != CMK_UNREAD || str_empty(l->op->status_url))
         return false;
     if (l->outcome != OUTCOME_RUNNING) /* an end is an end: Azure need not be asked again */
         return false;
     if (!l->busy)
         return true;
-    return !v->sent &&
-           (str_eq(l->op->state, CMK_ACCEPTED) || v->now >= v->operation_read_at + 4 * cmk_poll_interval(l));
+    bool never_read = v->operation_read_at < l->op->started_at;
+    return !v->sent && (never_read || v->now >= v->operation_read_at + 4 * cmk_poll_interval(l));
 }
 
 static bool running_and_busy(const struct look *l)

@@ -38,7 +38,7 @@ struct cmk_view {
     struct err account_err;
 
     enum cmk_fact operation_fact; /* of this pass */
-    bool operation_lost;          /* its URL is no longer served or may not be read by us */
+    bool operation_lost;          /* its URL is no longer served or may not be read by us, as of the last look */
     int64_t operation_read_at;    /* when it was last read, in any pass of this process; 0: never */
 
     bool armed;   /* this pass has written the operation ahead and not sent it yet */

@@ -8,6 +8,22 @@
 
 #include <string.h>
 
+void insert_child(cJSON *parent, int index, cJSON *item)
+{
+    cJSON *before = cJSON_GetArrayItem(parent, index);
+    if (!before) {
+        cJSON_AddItemToArray(parent, item);
+        return;
+    }
+    item->next = before;
+    item->prev = before->prev; /* of the first child: the last one */
+    before->prev = item;
+    if (before == parent->child)
+        parent->child = item;
+    else
+        item->prev->next = item;
+}
+
 void patch_merge(cJSON *target, const cJSON *patch, bool strategic)
 {
     const cJSON *member;
@@ -78,7 +94,7 @@ static bool put(cJSON *parent, const char *name, const cJSON *value)
     if (cJSON_IsArray(parent) && str_eq(name, "-"))
         return cJSON_AddItemToArray(parent, copy);
     if (cJSON_IsArray(parent) && str_to_i64(name, 0, cJSON_GetArraySize(parent), &index))
-        return cJSON_InsertItemInArray(parent, (int)index, copy);
+        return insert_child(parent, (int)index, copy), true;
     cJSON_Delete(copy);
     return false;
 }

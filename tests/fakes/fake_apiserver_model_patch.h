@@ -6,6 +6,10 @@
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 
+/* Puts item (which it takes) before the index-th child of an array or object. cJSON_InsertItemInArray does not do: in
+ * Debian's 1.7.15 it refuses every place but the first and the last. */
+void insert_child(cJSON *parent, int index, cJSON *item);
+
 /* RFC 7396. With strategic, members of the patch whose name begins with '$' are left out: the directives of strategic
  * merge patches, of which nothing else is understood (lists are replaced). */
 void patch_merge(cJSON *target, const cJSON *patch, bool strategic);

@@ -1,6 +1,7 @@
 /* Defaults and pruning by a structural schema. See fake_apiserver_model_schema.h; validation is in
  * fake_apiserver_model_validate.c. */
 #include "fakes/fake_apiserver_model_schema.h"
+#include "fakes/fake_apiserver_model_patch.h"
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -58,7 +59,7 @@ static void add_sorted(cJSON *texts, const char *text)
             break;
         i++;
     }
-    cJSON_InsertItemInArray(texts, i, cJSON_CreateString(text));
+    insert_child(texts, i, cJSON_CreateString(text));
 }
 
 static void prune_members(struct pruning *p, const cJSON *schema, cJSON *object, bool root)

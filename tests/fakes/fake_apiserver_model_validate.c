@@ -177,6 +177,8 @@ static bool same_element(const cJSON *keys, const cJSON *a, const cJSON *b)
     if (!keys)
         return cJSON_Compare(a, b, true);
     cJSON_ArrayForEach (key, keys) {
+        if (!cJSON_IsString(key))
+            continue;
         const cJSON *x = json_member(a, key->valuestring), *y = json_member(b, key->valuestring);
         if ((x || y) && !cJSON_Compare(x, y, true))
             return false;
@@ -192,7 +194,7 @@ static char *element_text(const cJSON *keys, const cJSON *element)
     _cleanup_(json_freep) cJSON *shown = cJSON_CreateObject();
     const cJSON *key;
     cJSON_ArrayForEach (key, keys)
-        if (json_member(element, key->valuestring))
+        if (cJSON_IsString(key) && json_member(element, key->valuestring))
             cJSON_AddItemToObject(
                 shown, key->valuestring, cJSON_Duplicate(json_member(element, key->valuestring), true));
     return json_print(shown);
@@ -247,7 +249,7 @@ static void check_object(struct check *c, const cJSON *schema, const cJSON *obje
     const cJSON *name, *child;
     size_t len = c->path.len;
     cJSON_ArrayForEach (name, json_member(schema, "required")) {
-        if (json_member(object, name->valuestring))
+        if (!cJSON_IsString(name) || json_member(object, name->valuestring))
             continue;
         buf_printf(&c->path, "%s%s", len ? "." : "", name->valuestring);
         fault(c, "FieldValueRequired", "Required value");

@@ -226,6 +226,15 @@ void api_keep_server_fields(const struct api_request *r, cJSON *object, const cJ
 
 /* ---- Schema ---- */
 
+/* May stand in a header, between quotes. */
+static bool header_safe(const char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < ' ' || (unsigned char)*s > '~' || *s == '"' || *s == '\\')
+            return false;
+    return true;
+}
+
 static int tell_unknown(struct api_request *r, const cJSON *unknown)
 {
     char mode[4096];
@@ -239,7 +248,7 @@ static int tell_unknown(struct api_request *r, const cJSON *unknown)
         result =
             api_fail(r, 400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s",
                 r->resource->kind, r->resource->version, r->resource->kind, buf_str(&all));
-    else if (all.len && !str_eq(mode, "Ignore"))
+    else if (all.len && !str_eq(mode, "Ignore") && header_safe(cJSON_GetArrayItem(unknown, 0)->valuestring))
         fake_reply_header(
             r->reply, "warning", "299 - \"unknown field \\\"%s\\\"\"", cJSON_GetArrayItem(unknown, 0)->valuestring);
     buf_done(&all);
@@ -265,35 +274,41 @@ static int refuse_causes(struct api_request *r, cJSON *causes)
 static void put_version_first(cJSON *object)
 {
     cJSON *version = cJSON_DetachItemFromObjectCaseSensitive(object, "apiVersion");
-    cJSON_InsertItemInArray(object, 0, version);
+    insert_child(object, 0, version);
+}
+
+static int admit_schema(struct api_request *r, cJSON *object)
+{
+    const cJSON *schema = r->resource->schema;
+    _cleanup_(json_freep) cJSON *unknown = cJSON_CreateArray();
+    _cleanup_(json_freep) cJSON *causes = cJSON_CreateArray();
+    schema_prune(schema, object, unknown);
+    if (tell_unknown(r, unknown) < 0)
+        return -1;
+    schema_default(schema, object);
+    schema_validate(schema, object, causes);
+    return cJSON_GetArraySize(causes) > 0 ? refuse_causes(r, TAKE_PTR(causes)) : 0;
+}
+
+static void set_generation(struct api_request *r, cJSON *object)
+{
+    _cleanup_(freep) char *key = api_key(r);
+    const struct store_value *value = store_get(r->api->store, r->resource->collection, key);
+    _cleanup_(json_freep) cJSON *old = value ? api_parse(value) : NULL;
+    cJSON *metadata = member(object, "metadata");
+    int64_t generation = 0;
+    (void)json_int(json_at(old, "metadata.generation"), false, &generation);
+    cJSON_DeleteItemFromObjectCaseSensitive(metadata, "generation");
+    json_add_int(metadata, "generation", old && same_desire(r->resource, object, old) ? generation : generation + 1);
 }
 
 /* The schema of stored events is the one of events.k8s.io; core events are not checked, as by a real server. */
 int api_admit(struct api_request *r, cJSON *object)
 {
-    const cJSON *schema = r->resource->schema;
-    if (schema) {
-        cJSON *unknown = cJSON_CreateArray(), *causes = cJSON_CreateArray();
-        schema_prune(schema, object, unknown);
-        int told = tell_unknown(r, unknown);
-        json_free(unknown);
-        schema_default(schema, object);
-        schema_validate(schema, object, causes);
-        if (told < 0 || cJSON_GetArraySize(causes) > 0)
-            return told < 0 ? (json_free(causes), -1) : refuse_causes(r, causes);
-        json_free(causes);
-    }
-    if (counts_generation(r->resource)) {
-        _cleanup_(freep) char *key = api_key(r);
-        const struct store_value *value = store_get(r->api->store, r->resource->collection, key);
-        _cleanup_(json_freep) cJSON *old = value ? api_parse(value) : NULL;
-        int64_t generation = 0;
-        (void)json_int(json_at(old, "metadata.generation"), false, &generation);
-        cJSON *metadata = member(object, "metadata");
-        cJSON_DeleteItemFromObjectCaseSensitive(metadata, "generation");
-        json_add_int(
-            metadata, "generation", old && same_desire(r->resource, object, old) ? generation : generation + 1);
-    }
+    if (r->resource->schema && admit_schema(r, object) < 0)
+        return -1;
+    if (counts_generation(r->resource))
+        set_generation(r, object);
     put_version_first(object);
     return 0;
 }

@@ -203,7 +203,7 @@ static int apply(struct api_request *r, enum patch_form form, cJSON **object, co
 
 void api_patch(struct api_request *r)
 {
-    enum patch_form form;
+    enum patch_form form = PATCH_MERGE;
     _cleanup_(json_freep) cJSON *old = NULL;
     if (patch_form(r, &form) < 0)
         return;

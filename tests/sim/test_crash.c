@@ -47,6 +47,20 @@ static void put_account(struct world *w, struct buf *b)
         account->key_status, account->default_identity, account->identities.n);
 }
 
+/* Conditions are a map by type: their order says nothing. */
+static void put_in_order(const cJSON *conditions, struct buf *b)
+{
+    static const char *const types[] = {"Ready", "Reconciling", "Stalled", "PreflightPassed", "Encrypting", "KeyAccessible"};
+    const cJSON *item;
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        cJSON_ArrayForEach (item, conditions)
+            if (str_eq(json_string_at(item, "type"), types[i])) {
+                _cleanup_(freep) char *text = json_print(item);
+                buf_printf(b, "%s\n", text);
+            }
+}
+
 static void put_status(const struct world_object *o, struct buf *b)
 {
     static const char *const volatile_members[] = {"id", "statusUrl", "correlationId", "attempts", "requestedAt", "startedAt",
@@ -65,6 +79,8 @@ static void put_status(const struct world_object *o, struct buf *b)
     }
     cJSON_ArrayForEach (item, json_member(status, "conditions"))
         drop(item, "lastTransitionTime");
+    put_in_order(json_member(status, "conditions"), b);
+    drop(status, "conditions");
     _cleanup_(freep) char *text = cJSON_Print(status);
     buf_puts(b, text);
     cJSON_Delete(status);
@@ -92,7 +108,6 @@ struct plan {
 
 static void idle(struct world *w, struct life *life)
 {
-    world_run(w, w->now - w->begin + IDLE_AFTER_MS);
     size_t writes = w->kube_writes, patches = w->n_patches;
     world_run(w, w->now - w->begin + IDLE_MS);
     life->idle_writes = w->kube_writes - writes;
@@ -110,6 +125,9 @@ static struct life live(const struct plan *plan)
     plan->scenario->begin(w);
     life.ready = plan->scenario->run(w, LIFE_MS);
     life.n_effects = w->n_effects;
+    world_run(w, w->now - w->begin + IDLE_AFTER_MS);
+    if (life.ready) /* what a late fault has disturbed */
+        life.ready = plan->scenario->run(w, LIFE_MS);
     memcpy(life.effects, w->effects, sizeof(life.effects));
     idle(w, &life);
     for (int t = CMK_ATTACH_IDENTITY; t <= CMK_ENABLE_KEY; t++)
@@ -131,7 +149,8 @@ static void complain(const struct plan *plan, const struct life *life, const cha
     buf_printf(&b, "%s", plan->scenario->name);
     for (size_t i = 0; i < plan->n_faults; i++)
         buf_printf(&b, ", %s at effect %zu", fault_name(plan->faults[i].fault), plan->faults[i].at);
-    fail_msg("%s: %s\n%s\n%s", buf_str(&b), what, life->trace, life->end);
+    (void)fprintf(stderr, "%s: %s\n%s\n%s\n", buf_str(&b), what, life->trace, life->end);
+    fail();
 }
 
 /* The same end, and the same number of accepted changes for each step. */
@@ -149,7 +168,7 @@ static void expect_like(const struct plan *plan, const struct life *undisturbed)
         if (life.accepted[t] != undisturbed->accepted[t])
             complain(plan, &life, "Azure has accepted another number of changes");
     if (!str_eq(life.end, undisturbed->end)) {
-        print_error("--- undisturbed ---\n%s\n", undisturbed->end);
+        (void)fprintf(stderr, "--- undisturbed ---\n%s\n", undisturbed->end);
         complain(plan, &life, "ends otherwise");
     }
     life_done(&life);

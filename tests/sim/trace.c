@@ -17,7 +17,7 @@ static void stamp(const struct world *w, struct buf *b)
 static void flush_quiet(struct world *w, struct world_object *o)
 {
     if (o->quiet && o->quiet_writes)
-        buf_printf(&w->trace, "          %s  ... %zu more like this, %zu of them updated the message\n", o->key, o->quiet, o->quiet_writes);
+        buf_printf(&w->trace, "          %s  ... %zu more like this, %zu of them wrote the status\n", o->key, o->quiet, o->quiet_writes);
     else if (o->quiet)
         buf_printf(&w->trace, "          %s  ... %zu more like this\n", o->key, o->quiet);
     o->quiet = o->quiet_writes = 0;

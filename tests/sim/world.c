@@ -5,6 +5,7 @@
 #include "sim/world.h"
 
 #include "azure/cloud.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timefmt.h"
@@ -118,6 +119,7 @@ struct world *world_new(const struct world_options *options)
     (void)time_parse_rfc3339(BEGIN, &w->begin);
     w->now = w->begin;
     w->last_version = 1000;
+    log_setup(LOG_ERROR, LOG_JSON);
     w->model = azure_model_new(&azure, "simulation");
     w->violation = BUF_INIT(65536);
     w->trace = BUF_INIT(4 << 20);

@@ -93,6 +93,7 @@ struct world_object {
     char *key; /* "namespace/name" */
     cJSON *json;
     bool exists;
+    size_t deleted_effect;
     bool changed; /* the watch has not told yet */
     /* The last write-ahead. */
     size_t ahead_effect;

@@ -262,20 +262,22 @@ static void trace(struct exchange *x, int r)
     const char *name = what[x->effect], *body = x->effect == EFFECT_PATCH ? x->request->body : "";
     const char *space = x->effect == EFFECT_PATCH ? " " : "";
 
+    enum trace weight = x->effect == EFFECT_PATCH ? TRACE_NEWS : TRACE_USUAL;
+
     if (x->w->dead)
         return;
     (void)json_parse(&tree, buf_str(&x->response->body), x->response->body.len, NULL);
     if (r < 0)
-        trace_effect(x->w, TRACE_NEWS, "%s%s%s: %s", name, space, body, x->err->msg);
+        trace_effect(x->w, weight, "%s%s%s: %s", name, space, body, x->err->msg);
     else if (x->response->status != 200)
-        trace_effect(x->w, TRACE_NEWS, "%s%s%s: %d %s", name, space, body, x->response->status,
+        trace_effect(x->w, weight, "%s%s%s: %d %s", name, space, body, x->response->status,
             json_string_at(tree, "error.code"));
     else if (!tree)
-        trace_effect(x->w, TRACE_NEWS, "%s%s%s: 200 without sense", name, space, body);
+        trace_effect(x->w, weight, "%s%s%s: 200 without sense", name, space, body);
     else if (x->effect == EFFECT_READ_OPERATION)
         trace_operation(x->w, json_string_at(tree, "status"));
     else
-        trace_effect(x->w, x->effect == EFFECT_PATCH ? TRACE_NEWS : TRACE_USUAL, "%s%s%s: %s, key %s, default identity %s", name, space, body,
+        trace_effect(x->w, weight, "%s%s%s: %s, key %s, default identity %s", name, space, body,
             json_string_at(tree, "properties.provisioningState"), last_part(json_string_at(tree, "properties.keyVaultKeyUri")),
             last_part(json_string_at(tree, "properties.defaultIdentity")));
 }

@@ -200,6 +200,7 @@ void world_delete(struct world *w, const char *name)
     struct world_object *o = world_object(w, name);
 
     o->exists = false;
+    o->deleted_effect = w->n_effects;
     o->changed = true;
     trace_note(w, "somebody deletes %s", o->key);
 }

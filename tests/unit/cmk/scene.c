@@ -414,7 +414,7 @@ void scene_done(struct scene *scene)
 
 void scene_plan(const struct scene *scene, struct cmk_plan *ret)
 {
-    cmk_plan_make(ret, &scene->resource.spec, &scene->view.account, &scene->view.status.plan, &scene->view.status.operation);
+    cmk_plan_make(ret, &scene->resource.spec, &scene->view.account, &scene->view.status.plan);
 }
 
 const struct cmk_condition *condition_of(const struct cmk_status *status, const char *type)

@@ -9,17 +9,17 @@
 #include "cmk/view.h"
 
 #define ACCOUNT_ID                                                                                                     \
-    "/subscriptions/0f8fad5b-d9cb-469f-a165-70867728950e/resourceGroups/shop/providers/Microsoft.DocumentDB/"           \
+    "/subscriptions/0f8fad5b-d9cb-469f-a165-70867728950e/resourceGroups/shop/providers/Microsoft.DocumentDB/"          \
     "databaseAccounts/orders"
 #define USER_ID                                                                                                        \
-    "/subscriptions/0f8fad5b-d9cb-469f-a165-70867728950e/resourceGroups/shop/providers/Microsoft.ManagedIdentity/"      \
+    "/subscriptions/0f8fad5b-d9cb-469f-a165-70867728950e/resourceGroups/shop/providers/Microsoft.ManagedIdentity/"     \
     "userAssignedIdentities/cosmos"
 #define IDENTITY "UserAssignedIdentity=" USER_ID
 #define KEY "https://contoso.vault.azure.net/keys/cosmos"
 #define OTHER_KEY "https://contoso.vault.azure.net/keys/other"
 #define CONFIRMED "Access to the configured customer managed key confirmed."
 #define REVOKED                                                                                                        \
-    "Access to your account is currently revoked because the correspondent key is not found on the specified Key "      \
+    "Access to your account is currently revoked because the correspondent key is not found on the specified Key "     \
     "Vault (4003)."
 
 /* Saturday, 2026-03-07 12:00 UTC */

@@ -15,7 +15,8 @@
 enum kstatus { CURRENT, IN_PROGRESS, FAILED };
 static const char *const kstatus_names[] = {"Current", "InProgress", "Failed"};
 
-/* The order in which kstatus (sigs.k8s.io/cli-utils, pkg/kstatus/status) looks at a resource that it has no rules for. */
+/* The order in which kstatus (sigs.k8s.io/cli-utils, pkg/kstatus/status) looks at a resource that it has no rules for.
+ */
 static enum kstatus kstatus_of(const struct cmk_status *status, int64_t generation)
 {
     const struct cmk_condition *ready = condition_of(status, "Ready");
@@ -61,7 +62,8 @@ static void check_shape(const char *given, const struct cmk_status *status, int6
         fail_msg("%s: both Reconciling and Stalled", given);
     for (size_t i = 0; i < status->n_conditions; i++) {
         const struct cmk_condition *c = &status->conditions[i];
-        if (str_empty(c->reason) || str_empty(c->message) || !c->last_transition || c->observed_generation != generation)
+        if (str_empty(c->reason) || str_empty(c->message) || !c->last_transition ||
+            c->observed_generation != generation)
             fail_msg("%s: %s has no reason, message, time or generation", given, c->type);
         if (strlen(c->message) > MAX_MESSAGE || !utf8_valid(c->message, strlen(c->message)))
             fail_msg("%s: the message of %s cannot be written", given, c->type);

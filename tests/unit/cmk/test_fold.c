@@ -1,4 +1,5 @@
-/* What each effect brings: the operation as recorded, what is believed of the account, and whole passes step by step. */
+/* What each effect brings: the operation as recorded, what is believed of the account, and whole passes step by step.
+ */
 #include "unit.h"
 
 #include "base/mem.h"

@@ -18,6 +18,7 @@ enum api_end {
     API_REPLY,  /* an ordinary answer */
     API_STREAM, /* chunked, then ended properly */
     API_HANG,   /* chunked, then silence until api_cut() */
+    API_ABORT,  /* no answer: the connection is closed */
 };
 
 struct api_answer {
@@ -92,6 +93,8 @@ static inline void api_handle(void *ctx, struct serve_exchange *exchange, const 
         api_hold(api, exchange);
     } else if (a->end == API_REPLY) {
         serve_reply(exchange, a->status, headers, n, a->body, strlen(a->body));
+    } else if (a->end == API_ABORT) {
+        serve_abort(exchange);
     } else {
         serve_stream_begin(exchange, a->status, headers, n);
         serve_stream_write(exchange, a->body, strlen(a->body));

@@ -182,6 +182,37 @@ static void a_get_is_repeated_when_the_server_is_unavailable_for_a_moment_and_a_
     end(&f);
 }
 
+static void a_write_that_gets_no_answer_is_sent_once_and_says_that_its_outcome_is_unknown(void **state)
+{
+    static const struct api_answer script[] = {
+        {200, "{}"}, /* leaves a connection that could be used again */
+        {200, "", API_ABORT},
+        {200, "", API_ABORT},
+        {200, "", API_ABORT},
+    };
+    struct fixture f;
+    struct err err;
+    cJSON *answer = NULL;
+    _cleanup_(json_freep) cJSON *object = cJSON_CreateObject();
+    (void)state;
+
+    begin(&f, script, ARRAY_LEN(script));
+    assert_int_equal(kube_get(f.client, &cmks, "payments", "orders", &answer, &err), 0);
+    answer = json_free(answer);
+    assert_int_equal(kube_merge_patch(f.client, &cmks, "payments", "orders", NULL, object, &answer, &err), -1);
+    assert_int_equal(err.kind, ERR_UNAVAILABLE);
+    assert_true(err.maybe_sent);
+    assert_int_equal(kube_create(f.client, &cmks, "payments", object, &answer, &err), -1);
+    assert_true(err.maybe_sent);
+    assert_int_equal(kube_delete(f.client, &cmks, "payments", "orders", &err), -1);
+    assert_true(err.maybe_sent);
+    assert_journal(&f, "GET " ITEM "/orders\n"
+                       "PATCH " ITEM "/orders type=application/merge-patch+json body={}\n"
+                       "POST " ITEM " type=application/json body={}\n"
+                       "DELETE " ITEM "/orders\n");
+    end(&f);
+}
+
 static void a_list_may_be_large_but_not_without_end(void **state)
 {
     struct buf fits = BUF_INIT(32 << 20), exceeds = BUF_INIT(32 << 20);
@@ -434,6 +465,7 @@ int main(void)
         cmocka_unit_test(names_that_are_none_never_reach_the_wire),
         cmocka_unit_test(errors_are_kubernetes_own_words),
         cmocka_unit_test(a_get_is_repeated_when_the_server_is_unavailable_for_a_moment_and_a_patch_is_not),
+        cmocka_unit_test(a_write_that_gets_no_answer_is_sent_once_and_says_that_its_outcome_is_unknown),
         cmocka_unit_test(a_list_may_be_large_but_not_without_end),
         cmocka_unit_test(a_token_file_that_was_renewed_heals_a_401_within_the_call),
         cmocka_unit_test(an_exec_plugin_is_asked_once_for_many_calls),

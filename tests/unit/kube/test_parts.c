@@ -147,6 +147,8 @@ static void paths_are_built_from_checked_parts(void **state)
         {{&cmks, "..", "orders"}, NULL},
         {{&cmks, "a/b", "orders"}, NULL},
         {{&cmks, "a.b", "orders"}, NULL},
+        {{&cmks, "-a", "orders"}, NULL},
+        {{&cmks, "a-", "orders"}, NULL},
         {{&cmks, "Payments", "orders"}, NULL},
         {{&cmks, "a%2fb", "orders"}, NULL},
         {{&cmks, "n", ""}, NULL},
