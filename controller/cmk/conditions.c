@@ -135,18 +135,25 @@ static void set_key_accessible(struct cmk_view *view)
             view->account.cmk_status);
 }
 
-/* Azure cannot be reached: what was known to be Ready stays so for a while, and nothing is written. */
+/* This pass has changed nothing about the operation. */
+static bool same_operation(const struct cmk_view *view)
+{
+    const struct cmk_operation *now = &view->status.operation, *read = &view->resource->status.operation;
+
+    return now->type == read->type && now->requested_at == read->requested_at && str_eq(now->state, read->state);
+}
+
+/* Azure cannot be reached: what was known stays for a while, and nothing is written, so that a short outage does not
+ * make every resource flap. Ready is worth keeping for longer than the rest. */
 static bool outlives_outage(const struct cmk_view *view, const struct cmk_step *step)
 {
-    const struct cmk_status *status = &view->status;
+    struct cmk_condition *ready = find((struct cmk_status *)&view->status, "Ready");
+    int64_t grace = view->options->unreachable_grace;
 
-    if (step->phase != CMK_IS_UNREACHABLE || view->now - view->failing_since >= view->options->unreachable_grace)
+    if (step->phase != CMK_IS_UNREACHABLE || !ready || !same_operation(view) ||
+        ready->observed_generation != view->resource->generation)
         return false;
-    for (size_t i = 0; i < status->n_conditions; i++)
-        if (str_eq(status->conditions[i].type, "Ready"))
-            return status->conditions[i].status == CMK_TRUE &&
-                   status->conditions[i].observed_generation == view->resource->generation;
-    return false;
+    return view->now - view->failing_since < (ready->status == CMK_TRUE ? grace : grace / 10);
 }
 
 static void publish_facts(struct cmk_view *view, const struct look *look)

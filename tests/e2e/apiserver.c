@@ -49,8 +49,8 @@ static void start_fake(struct apiserver *server)
 static void start_real(struct apiserver *server)
 {
     _cleanup_(freep) char *dir = xasprintf("%s/api", server->dir);
-    const struct process_spec spec = {.name = "the real API server did not start",
-        .argv = {E2E_SOURCE "/tests/e2e/apiserver.sh", "start", dir}};
+    const struct process_spec spec = {
+        .name = "the real API server did not start", .argv = {E2E_SOURCE "/tests/e2e/apiserver.sh", "start", dir}};
 
     server->real_started = true;
     run_or_give_up(server, &spec, REAL_START_MS);

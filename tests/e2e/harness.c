@@ -24,8 +24,7 @@ static const char seed[] =
     "\"location\":\"West Europe\",\"backupPolicy\":\"Continuous\",\"defaultIdentity\":\"FirstPartyIdentity\"},"
     "{\"name\":\"demo-legacy\",\"subscription\":\"00000000-0000-0000-0000-000000000001\",\"resourceGroup\":\"demo\","
     "\"location\":\"West Europe\",\"capabilities\":[\"EnableCassandra\"]}],"
-    "\"resources\":[{\"id\":\"" GROUP_ID
-    "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cosmos-cmk\","
+    "\"resources\":[{\"id\":\"" GROUP_ID "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cosmos-cmk\","
     "\"location\":\"westeurope\",\"properties\":{\"tenantId\":\"" TENANT
     "\",\"principalId\":\"00000000-0000-0000-0000-0000000000c1\","
     "\"clientId\":\"00000000-0000-0000-0000-0000000000c2\"}}]}";
@@ -154,7 +153,8 @@ static bool patches_are_pure(struct world *w)
     cJSON_ArrayForEach (entry, journal) {
         const char *body = json_string_at(entry, "body");
         const char *at = body ? strstr(body, "keyVaultKeyUri") : NULL;
-        if (!at || (str_has_prefix(body, "{\"properties\":{\"keyVaultKeyUri\":\"https://") && strchr(body, ',') == NULL))
+        if (!at ||
+            (str_has_prefix(body, "{\"properties\":{\"keyVaultKeyUri\":\"https://") && strchr(body, ',') == NULL))
             continue;
         (void)fprintf(stderr, "a PATCH sends more than the key: %s\n", body);
         return false;

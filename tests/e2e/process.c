@@ -49,8 +49,8 @@ static bool is_overridden(const char *entry, const char *const *env)
     return false;
 }
 
-/* Ours without what the spec names, and then what the spec sets; of two entries for a name the later counts. The strings stay
- * where they are. */
+/* Ours without what the spec names, and then what the spec sets; of two entries for a name the later counts. The
+ * strings stay where they are. */
 static char **make_environment(const char *const *env)
 {
     size_t n = 0, ours = 0;

@@ -1,7 +1,8 @@
 /* The life of the world: the driver, the process and its deaths, the faults.
  *
- * A process that dies is not torn out of reconcile(): from that moment nothing it asks for happens and everything fails, so that
- * it unwinds and frees what it holds; then its store, queue and memory are thrown away and a new one lists the API server. */
+ * A process that dies is not torn out of reconcile(): from that moment nothing it asks for happens and everything
+ * fails, so that it unwinds and frees what it holds; then its store, queue and memory are thrown away and a new one
+ * lists the API server. */
 #include "sim/world.h"
 
 #include "azure/cloud.h"

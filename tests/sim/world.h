@@ -1,12 +1,13 @@
 /* The world in which cosmoscmk is simulated: Azure, an API server, a clock, and one controller process that can die.
  *
- * What runs for real: controller/reconcile.c, store.c, codec, azure_port.c and kube_port.c, controller/cmk, pkg/azure's ARM
- * client and decoding, pkg/queue's pure core. What is replaced: HTTP (a struct http_client over the model of fake-azure),
- * kube_merge_patch() (the one function of pkg/kube that kube_port.c calls; the linker takes the one defined here), time and
- * random numbers.
+ * What runs for real: controller/reconcile.c, store.c, codec, azure_port.c and kube_port.c, controller/cmk, pkg/azure's
+ * ARM client and decoding, pkg/queue's pure core. What is replaced: HTTP (a struct http_client over the model of
+ * fake-azure), kube_merge_patch() (the one function of pkg/kube that kube_port.c calls; the linker takes the one
+ * defined here), time and random numbers.
  *
- * One request that leaves the process is one effect. Effects are numbered from 1; a fault names the effect that it meets. Every
- * effect is watched by the oracles of oracle.c, which know the design's section 3 and nothing of the implementation. */
+ * One request that leaves the process is one effect. Effects are numbered from 1; a fault names the effect that it
+ * meets. Every effect is watched by the oracles of oracle.c, which know the design's section 3 and nothing of the
+ * implementation. */
 #pragma once
 
 #include "cmk/view.h"
@@ -15,8 +16,8 @@
 #include "controller/store.h"
 #include "fakes/fake_azure_model.h"
 #include "http/http.h"
-#include "json/json.h"
 #include "queue/queue.h"
+#include "json/json.h"
 
 #define WORLD_MAX_OBJECTS 4
 #define WORLD_MAX_EFFECTS 20000
@@ -24,10 +25,11 @@
 #define WORLD_MAX_PATCHES 64
 
 #define SUBSCRIPTION "00000000-0000-0000-0000-000000000001"
-#define ACCOUNT_ID(name) \
+#define ACCOUNT_ID(name)                                                                                               \
     "/subscriptions/" SUBSCRIPTION "/resourceGroups/shop/providers/Microsoft.DocumentDB/databaseAccounts/" name
-#define IDENTITY_ID(name) \
-    "/subscriptions/" SUBSCRIPTION "/resourceGroups/shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" name
+#define IDENTITY_ID(name)                                                                                              \
+    "/subscriptions/" SUBSCRIPTION                                                                                     \
+    "/resourceGroups/shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" name
 #define KEY_URI(name) "https://contoso.vault.azure.net/keys/" name
 
 enum effect {

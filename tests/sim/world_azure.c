@@ -92,10 +92,10 @@ static int read_account(struct exchange *x)
 
 static enum cmk_step_type type_of(const cJSON *body)
 {
-    return json_member(body, "identity")                     ? CMK_ATTACH_IDENTITY
-           : json_at(body, "properties.defaultIdentity")     ? CMK_SET_DEFAULT_IDENTITY
-           : json_at(body, "properties.keyVaultKeyUri")      ? CMK_ENABLE_KEY
-                                                             : CMK_NO_STEP;
+    return json_member(body, "identity")                 ? CMK_ATTACH_IDENTITY
+           : json_at(body, "properties.defaultIdentity") ? CMK_SET_DEFAULT_IDENTITY
+           : json_at(body, "properties.keyVaultKeyUri")  ? CMK_ENABLE_KEY
+                                                         : CMK_NO_STEP;
 }
 
 static void remember(struct exchange *x, const cJSON *body, const struct azure_verdict *verdict)
@@ -197,7 +197,8 @@ static int fault_before(struct exchange *x, enum fault fault, int *ret_r)
     case FAULT_503_LATER:
         return later(x, 503, "ServiceUnavailable", "The service is unavailable.", 30), 1;
     case FAULT_403:
-        return answer(x, 403, "AuthorizationFailed", "The client does not have authorization to perform this action."), 1;
+        return answer(x, 403, "AuthorizationFailed", "The client does not have authorization to perform this action."),
+               1;
     case FAULT_404:
         return answer(x, 404, "ResourceNotFound", "The Resource was not found."), 1;
     case FAULT_412:
@@ -221,7 +222,8 @@ static int fault_after(struct exchange *x, enum fault fault)
         return no_answer(x, ERR_TIMEOUT, sent, "no answer within 90s");
     case FAULT_504_AFTER:
         x->w->now += GATEWAY_MS;
-        return answer(x, 504, "GatewayTimeout", "The gateway did not receive a response within the specified time period.");
+        return answer(
+            x, 504, "GatewayTimeout", "The gateway did not receive a response within the specified time period.");
     case FAULT_GARBAGE:
         buf_clear(&x->response->body);
         buf_puts(&x->response->body, "<html>Your connection is being checked</html>");
@@ -235,7 +237,8 @@ static int fault_after(struct exchange *x, enum fault fault)
 
 static const char *header(const struct http_request *request, const char *name)
 {
-    for (const struct http_header *h = request->headers; h < request->headers + HTTP_MAX_REQUEST_HEADERS && h->name; h++)
+    for (const struct http_header *h = request->headers; h < request->headers + HTTP_MAX_REQUEST_HEADERS && h->name;
+         h++)
         if (str_eq_nocase(h->name, name))
             return h->value;
     return "";
@@ -248,38 +251,47 @@ static const char *last_part(const char *s)
     return slash ? slash + 1 : str_empty(s) ? "none" : s;
 }
 
-static void trace_operation(struct world *w, const char *word)
+static void describe_body(struct exchange *x, const cJSON *tree, struct buf *b)
 {
-    trace_effect(w, str_eq(word, w->operation_word) ? TRACE_DETAIL : TRACE_NEWS, "GET operation: %s", word);
+    if (x->response->status != 200)
+        buf_printf(b, "%d %s", x->response->status, json_string_at(tree, "error.code"));
+    else if (!tree)
+        buf_puts(b, "200 without sense");
+    else if (x->effect == EFFECT_READ_OPERATION)
+        buf_puts(b, json_string_at(tree, "status"));
+    else
+        buf_printf(b, "%s, key %s, default identity %s", json_string_at(tree, "properties.provisioningState"),
+            last_part(json_string_at(tree, "properties.keyVaultKeyUri")),
+            last_part(json_string_at(tree, "properties.defaultIdentity")));
+}
+
+static enum trace weight_of(struct exchange *x, const char *word)
+{
+    struct world *w = x->w;
+
+    if (x->effect != EFFECT_READ_OPERATION)
+        return x->effect == EFFECT_PATCH ? TRACE_NEWS : TRACE_USUAL;
+    bool same = str_eq(word, w->operation_word);
     str_replace(&w->operation_word, word);
+    return same ? TRACE_DETAIL : TRACE_NEWS;
 }
 
 static void trace(struct exchange *x, int r)
 {
     static const char *const what[EFFECT_COUNT] = {
-        [EFFECT_READ_ACCOUNT] = "GET account", [EFFECT_READ_OPERATION] = "GET operation", [EFFECT_PATCH] = "PATCH"};
+        [EFFECT_READ_ACCOUNT] = "GET account", [EFFECT_READ_OPERATION] = "GET operation", [EFFECT_PATCH] = "PATCH "};
+    _cleanup_(buf_done) struct buf b = BUF_INIT(4096);
     _cleanup_(json_freep) cJSON *tree = NULL;
-    const char *name = what[x->effect], *body = x->effect == EFFECT_PATCH ? x->request->body : "";
-    const char *space = x->effect == EFFECT_PATCH ? " " : "";
-
-    enum trace weight = x->effect == EFFECT_PATCH ? TRACE_NEWS : TRACE_USUAL;
 
     if (x->w->dead)
         return;
     (void)json_parse(&tree, buf_str(&x->response->body), x->response->body.len, NULL);
     if (r < 0)
-        trace_effect(x->w, weight, "%s%s%s: %s", name, space, body, x->err->msg);
-    else if (x->response->status != 200)
-        trace_effect(x->w, weight, "%s%s%s: %d %s", name, space, body, x->response->status,
-            json_string_at(tree, "error.code"));
-    else if (!tree)
-        trace_effect(x->w, weight, "%s%s%s: 200 without sense", name, space, body);
-    else if (x->effect == EFFECT_READ_OPERATION)
-        trace_operation(x->w, json_string_at(tree, "status"));
+        buf_puts(&b, x->err->msg);
     else
-        trace_effect(x->w, weight, "%s%s%s: %s, key %s, default identity %s", name, space, body,
-            json_string_at(tree, "properties.provisioningState"), last_part(json_string_at(tree, "properties.keyVaultKeyUri")),
-            last_part(json_string_at(tree, "properties.defaultIdentity")));
+        describe_body(x, tree, &b);
+    trace_effect(x->w, weight_of(x, buf_str(&b)), "%s%s: %s", what[x->effect],
+        x->effect == EFFECT_PATCH ? x->request->body : "", buf_str(&b));
 }
 
 static int exchange(struct exchange *x)
@@ -295,7 +307,9 @@ static int exchange(struct exchange *x)
     }
     if (fault_before(x, fault, &r))
         return r;
-    r = x->effect == EFFECT_PATCH ? patch_account(x) : x->effect == EFFECT_READ_OPERATION ? read_operation(x) : read_account(x);
+    r = x->effect == EFFECT_PATCH            ? patch_account(x)
+        : x->effect == EFFECT_READ_OPERATION ? read_operation(x)
+                                             : read_account(x);
     return r < 0 ? r : fault_after(x, fault);
 }
 
@@ -313,9 +327,9 @@ static int perform(
     if (query)
         *query++ = '\0';
     x.query = query;
-    x.effect = str_eq(request->method, "PATCH")         ? EFFECT_PATCH
+    x.effect = str_eq(request->method, "PATCH")       ? EFFECT_PATCH
                : strstr(x.path, "/operationsStatus/") ? EFFECT_READ_OPERATION
-                                                        : EFFECT_READ_ACCOUNT;
+                                                      : EFFECT_READ_ACCOUNT;
     int r = exchange(&x);
     trace(&x, r);
     free(x.path);

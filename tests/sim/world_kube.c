@@ -1,5 +1,5 @@
-/* The API server as the process reaches it: kube_merge_patch() over objects in memory, with resourceVersion, generation and
- * conditional writes; and what people do with kubectl. */
+/* The API server as the process reaches it: kube_merge_patch() over objects in memory, with resourceVersion, generation
+ * and conditional writes; and what people do with kubectl. */
 #include "sim/world.h"
 
 #include "base/mem.h"
@@ -80,7 +80,8 @@ static int merge_status(struct world *w, struct world_object *o, const cJSON *pa
     const char *version = json_string_at(patch, "metadata.resourceVersion");
 
     if (version && !str_eq(version, json_string_at(o->json, "metadata.resourceVersion")))
-        return err_set(err, ERR_CONFLICT, "the object has been modified; please apply your changes to the latest version");
+        return err_set(
+            err, ERR_CONFLICT, "the object has been modified; please apply your changes to the latest version");
     _cleanup_(json_freep) cJSON *before = cJSON_Duplicate(o->json, true);
     cJSON *status = cJSON_GetObjectItemCaseSensitive(o->json, "status");
     json_merge(status ? status : cJSON_AddObjectToObject(o->json, "status"), json_member(patch, "status"));
@@ -190,7 +191,8 @@ void world_annotate(struct world *w, const char *name, const char *value)
     struct world_object *o = world_object(w, name);
     cJSON *metadata = metadata_of(o), *annotations = cJSON_GetObjectItemCaseSensitive(metadata, "annotations");
 
-    set_text(annotations ? annotations : json_add_object(metadata, "annotations"), "cosmoscmk.io/reconcile-requested-at", value);
+    set_text(annotations ? annotations : json_add_object(metadata, "annotations"),
+        "cosmoscmk.io/reconcile-requested-at", value);
     touch(w, o);
     trace_note(w, "somebody asks for %s to be looked at", o->key);
 }
