@@ -17,7 +17,7 @@ static int write_patch(struct kube_port_context *context, const struct cmk_resou
         return -1;
     if (ret_version)
         *ret_version = xstrdup(written.resource_version);
-    (void)store_put(context->store, &written);
+    store_learn(context->store, &written);
     return 0;
 }
 

@@ -1,3 +1,5 @@
+/* Living, and judging how it ended. What may differ between two lives is taken out of what is compared: times, ids, the
+ * order of conditions, how often something was tried. */
 #include "sim/life.h"
 
 #include "unit.h"
@@ -11,7 +13,7 @@
 const struct world_options life_quick = {.identity_ms = 12000, .encrypt_ms = 30000, .latency_ms = 100};
 
 #define LIFE_MS (24 * HOUR_MS)
-#define IDLE_AFTER_MS (20 * MINUTE_MS)
+#define IDLE_AFTER_MS (35 * MINUTE_MS)
 #define IDLE_MS HOUR_MS
 
 void life_done(struct life *life)

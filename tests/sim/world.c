@@ -32,8 +32,8 @@ const char *fault_name(enum fault fault)
 {
     static const char *const names[FAULT_COUNT] = {"none", "crash before", "crash after", "slow", "outsider",
         "Kubernetes conflict", "Kubernetes down", "Kubernetes answer lost", "429", "429 with Retry-After", "500",
-        "503 with Retry-After", "504 after the change", "cut before", "cut after", "403", "404", "412", "token refused",
-        "garbage"};
+        "503 with Retry-After", "504 after the change", "cut before", "cut after", "late", "403", "404", "412",
+        "token refused", "garbage"};
 
     return names[fault];
 }
@@ -46,7 +46,7 @@ bool fault_fits(enum fault fault, enum effect effect)
         return effect == EFFECT_WRITE;
     if (fault <= FAULT_KUBE_LOST)
         return effect == EFFECT_WRITE || effect == EFFECT_WRITE_OPERATION;
-    if (fault == FAULT_412)
+    if (fault == FAULT_412 || fault == FAULT_LATE)
         return effect == EFFECT_PATCH;
     return effect == EFFECT_READ_ACCOUNT || effect == EFFECT_READ_OPERATION || effect == EFFECT_PATCH;
 }
@@ -163,6 +163,8 @@ struct world *world_free(struct world *w)
     free(w->seen.key_uri);
     free(w->seen.key_status);
     free(w->operation_word);
+    free(w->late.account);
+    free(w->late.body);
     buf_done(&w->violation);
     buf_done(&w->trace);
     buf_done(&w->pass_text);
@@ -207,7 +209,7 @@ enum fault world_begin_effect(struct world *w, enum effect effect)
         w->effects[w->n_effects] = (unsigned char)effect;
     enum fault fault = fault_of(w, effect);
     w->now += fault == FAULT_SLOW ? SLOW_MS : w->options.latency_ms;
-    azure_model_advance(w->model, w->now);
+    world_azure_advance(w);
     if (fault == FAULT_OUTSIDER)
         w->outsider(w);
     if (fault == FAULT_CRASH_BEFORE) {
@@ -296,7 +298,7 @@ static bool step(struct world *w, int64_t end)
         return w->now < end;
     }
     w->now = wake < end ? wake : end;
-    azure_model_advance(w->model, w->now);
+    world_azure_advance(w);
     return w->now < end;
 }
 

@@ -59,6 +59,7 @@ enum fault {
     FAULT_504_AFTER, /* the change is made, the gateway gives up waiting */
     FAULT_CUT_BEFORE,
     FAULT_CUT_AFTER,
+    FAULT_LATE, /* the connection is cut after 5 s, and the change is made 50 s later still */
     FAULT_403,
     FAULT_404,
     FAULT_412,
@@ -130,6 +131,11 @@ struct world {
     struct azure_model *model;
     struct world_patch patches[WORLD_MAX_PATCHES];
     size_t n_patches;
+    /* A change that is still on its way to Azure. */
+    struct {
+        int64_t at; /* 0: none */
+        char *account, *body;
+    } late;
 
     struct world_object objects[WORLD_MAX_OBJECTS];
     size_t n_objects;
@@ -188,6 +194,8 @@ void world_account(struct world *w, const char *name, const char *members);
 struct azure_account *world_azure_account(const struct world *w, const char *name);
 /* A PATCH of somebody else, which must be accepted. */
 void world_azure_patch(struct world *w, const char *name, const char *body);
+/* What was on its way arrives. */
+void world_azure_advance(struct world *w);
 size_t world_accepted(const struct world *w, enum cmk_step_type type);
 
 /* ---- world_kube.c ---- */

@@ -10,6 +10,8 @@
 #define ENDPOINT "https://management.azure.com"
 #define TIMEOUT_MS 90000 /* after which pkg/azure gives up */
 #define GATEWAY_MS 60000 /* after which ARM gives up */
+#define LATE_CUT_MS 5000
+#define LATE_MS 50000
 
 struct world_http {
     struct http_client client; /* first: perform() finds the rest through it */
@@ -98,15 +100,13 @@ static enum cmk_step_type type_of(const cJSON *body)
                                                          : CMK_NO_STEP;
 }
 
-static void remember(struct exchange *x, const cJSON *body, const struct azure_verdict *verdict)
+static void remember(struct world *w, const cJSON *body, const char *text, const struct azure_verdict *verdict)
 {
-    struct world *w = x->w;
-
     if (w->n_patches == WORLD_MAX_PATCHES) {
         violation(w, "changes without end");
         return;
     }
-    w->patches[w->n_patches++] = (struct world_patch){.body = xstrdup(x->request->body),
+    w->patches[w->n_patches++] = (struct world_patch){.body = xstrdup(text),
         .status = verdict->status,
         .operation = verdict->status == 200 ? verdict->operation : NULL,
         .type = type_of(body)};
@@ -134,7 +134,7 @@ static int patch_account(struct exchange *x)
     if (json_parse(&body, x->request->body, x->request->body_len, NULL) < 0)
         return answer(x, 400, "InvalidRequestContent", "no JSON");
     azure_patch(x->w->model, account, "2025-10-15", body, x->w->now, &verdict);
-    remember(x, body, &verdict);
+    remember(x->w, body, x->request->body, &verdict);
     if (verdict.status == 200)
         accepted(x, account, verdict.operation);
     else
@@ -185,6 +185,13 @@ static int fault_before(struct exchange *x, enum fault fault, int *ret_r)
     case FAULT_CUT_BEFORE:
         x->w->now += TIMEOUT_MS;
         *ret_r = no_answer(x, ERR_TIMEOUT, sent, "no answer within 90s");
+        return 1;
+    case FAULT_LATE:
+        x->w->now += LATE_CUT_MS;
+        x->w->late.at = x->w->now + LATE_MS;
+        str_replace(&x->w->late.account, strrchr(x->path, '/') + 1);
+        str_replace(&x->w->late.body, x->request->body);
+        *ret_r = no_answer(x, ERR_UNAVAILABLE, sent, "the connection was cut");
         return 1;
     case FAULT_TOKEN:
         *ret_r = no_answer(x, ERR_UNAUTHORIZED, false, "AADSTS7000215: Invalid client secret provided.");
@@ -374,6 +381,28 @@ void world_azure_patch(struct world *w, const char *name, const char *body)
     (void)json_free(json);
     trace_note(w, "somebody sends PATCH %s: %d", body, verdict.status);
     buf_done(&verdict.message);
+}
+
+static void arrive_late(struct world *w)
+{
+    struct azure_verdict verdict = AZURE_VERDICT_INIT;
+    cJSON *body = NULL;
+
+    azure_model_advance(w->model, w->late.at);
+    if (json_parse(&body, w->late.body, strlen(w->late.body), NULL) == 0) {
+        azure_patch(w->model, azure_model_account(w->model, w->late.account), "2025-10-15", body, w->late.at, &verdict);
+        remember(w, body, w->late.body, &verdict);
+    }
+    w->late.at = 0;
+    (void)json_free(body);
+    buf_done(&verdict.message);
+}
+
+void world_azure_advance(struct world *w)
+{
+    if (w->late.at && w->late.at <= w->now)
+        arrive_late(w);
+    azure_model_advance(w->model, w->now);
 }
 
 size_t world_accepted(const struct world *w, enum cmk_step_type type)

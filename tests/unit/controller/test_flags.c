@@ -1,3 +1,4 @@
+/* Command lines: what is understood, and what is said about the rest. */
 #include "unit.h"
 
 #include "base/mem.h"
@@ -27,10 +28,10 @@ static int parse(struct values *values, struct err *err, int argc, const char *c
     return flags_parse(flags, ARRAY_LEN(flags), argc + 1, argv, err);
 }
 
-#define PARSE(values, err, ...)                                                                                              \
-    ({                                                                                                                       \
-        const char *const list_[] = {__VA_ARGS__};                                                                           \
-        parse(values, err, (int)ARRAY_LEN(list_), list_);                                                                    \
+#define PARSE(values, err, ...)                                                                                        \
+    ({                                                                                                                 \
+        const char *const list_[] = {__VA_ARGS__};                                                                     \
+        parse(values, err, (int)ARRAY_LEN(list_), list_);                                                              \
     })
 
 static void both_forms_set_every_type(void **state _unused_)
@@ -119,7 +120,8 @@ static void what_is_wrong_is_said(void **state _unused_)
 
 static void the_help_lists_every_flag(void **state _unused_)
 {
-    const struct flag flags[] = {{"name", FLAG_STRING, NULL, "NAME", "a name"}, {"on", FLAG_BOOL, NULL, NULL, "a switch"}};
+    const struct flag flags[] = {
+        {"name", FLAG_STRING, NULL, "NAME", "a name"}, {"on", FLAG_BOOL, NULL, NULL, "a switch"}};
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);

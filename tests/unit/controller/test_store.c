@@ -1,3 +1,4 @@
+/* The store: versions, owners, lists, memory, and threads. */
 #include "unit.h"
 
 #include "base/mem.h"
@@ -254,7 +255,8 @@ static void what_is_put_between_lists_stays_until_a_list_ends_without_it(void **
 static void memory_belongs_to_one_life_of_a_resource(void **state _unused_)
 {
     struct store *store = store_new();
-    const struct store_memory memory = {.failing_since = 1, .quiet_since = 2, .operation_read_at = 3, .operation_lost = true};
+    const struct store_memory memory = {
+        .failing_since = 1, .quiet_since = 2, .operation_read_at = 3, .operation_lost = true};
 
     (void)PUT(store, .name = "a", .uid = "first", .version = "1");
     struct store_item *item = store_get(store, "shop/a");
@@ -289,6 +291,51 @@ static void a_resource_that_was_removed_and_came_back_remembers_nothing(void **s
     assert_int_equal(store_recall(store, new).failing_since, 0);
     store_item_unref(old);
     store_item_unref(new);
+    store_free(store);
+}
+
+static void learn(struct store *store, const char *uid, const char *version)
+{
+    struct cmk_resource r = {.ns = xstrdup("shop"),
+        .name = xstrdup("a"),
+        .uid = xstrdup(uid),
+        .resource_version = xstrdup(version),
+        .spec.account_id = xstrdup(ACCOUNT "orders")};
+
+    store_learn(store, &r);
+    assert_null(r.name);
+}
+
+static void the_answer_to_a_write_is_learned_but_brings_nothing_back(void **state _unused_)
+{
+    struct store *store = store_new();
+    struct queued q = {0};
+
+    (void)PUT(store, .name = "a", .uid = "first", .account = "orders", .version = "1");
+    learn(store, "first", "3");
+    expect_version(store, "shop/a", "3");
+    learn(store, "first", "2");
+    expect_version(store, "shop/a", "3");
+    learn(store, "before", "4");
+    expect_version(store, "shop/a", "3");
+    store_remove(store, "shop/a", enqueue, &q);
+    learn(store, "first", "5");
+    expect_version(store, "shop/a", NULL);
+    (void)PUT(store, .name = "b", .account = "orders", .created_at = 9);
+    expect_owner(store, "shop/b", NULL);
+    store_free(store);
+}
+
+static void an_answer_does_not_stand_for_the_list(void **state _unused_)
+{
+    struct store *store = store_new();
+    struct queued q = {0};
+
+    (void)PUT(store, .name = "a", .uid = "first", .account = "orders", .version = "1");
+    store_list_begin(store);
+    learn(store, "first", "3");
+    store_list_end(store, enqueue, &q);
+    expect_version(store, "shop/a", NULL);
     store_free(store);
 }
 
@@ -390,6 +437,8 @@ int main(void)
         cmocka_unit_test(what_is_put_between_lists_stays_until_a_list_ends_without_it),
         cmocka_unit_test(memory_belongs_to_one_life_of_a_resource),
         cmocka_unit_test(a_resource_that_was_removed_and_came_back_remembers_nothing),
+        cmocka_unit_test(the_answer_to_a_write_is_learned_but_brings_nothing_back),
+        cmocka_unit_test(an_answer_does_not_stand_for_the_list),
         cmocka_unit_test(readers_and_writers_do_not_disturb_each_other),
         cmocka_unit_test(a_reader_never_sees_a_version_go_back),
     };
