@@ -14,6 +14,17 @@ static bool has_capability(const struct cosmos_account *account, const char *nam
     return false;
 }
 
+static void take_identities(struct cmk_account *to, struct cosmos_account *from)
+{
+    to->n_user_identities = from->n_user_identities;
+    to->user_identities = xcalloc(from->n_user_identities, sizeof(*to->user_identities));
+    to->user_principal_ids = xcalloc(from->n_user_identities, sizeof(*to->user_principal_ids));
+    for (size_t i = 0; i < from->n_user_identities; i++) {
+        to->user_identities[i] = TAKE_PTR(from->user_identities[i].id);
+        to->user_principal_ids[i] = TAKE_PTR(from->user_identities[i].principal_id);
+    }
+}
+
 /* What the domain wants to know of an account, moved out of what ARM said. */
 static void take_account(struct cmk_account *to, struct cosmos_account *from)
 {
@@ -29,15 +40,14 @@ static void take_account(struct cmk_account *to, struct cosmos_account *from)
         .default_identity = TAKE_PTR(from->default_identity),
         .backup_policy = TAKE_PTR(from->backup_policy),
         .identity_type = TAKE_PTR(from->identity_type),
-        .user_identities = TAKE_PTR(from->user_identities),
-        .n_user_identities = from->n_user_identities,
+        .system_principal_id = TAKE_PTR(from->system_principal_id),
         .analytical_storage = from->analytical_storage,
         .cassandra = has_capability(from, "EnableCassandra"),
         .vector_search = has_capability(from, "EnableNoSQLVectorSearch"),
         .materialized_views = from->materialized_views,
         .full_fidelity_change_feed = from->full_fidelity_change_feed,
     };
-    from->n_user_identities = 0;
+    take_identities(to, from);
 }
 
 static int read_account(void *ctx, const char *account_id, struct cmk_account *ret, struct err *err)

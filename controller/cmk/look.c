@@ -37,7 +37,7 @@ void cmk_look_init(struct look *look, const struct cmk_view *view)
     look->op_shows = cmk_step_shows(look->op->type, look->op->target, look->account);
     look->next = cmk_plan_next(look->spec, look->account);
     cmk_plan_make(&look->plan, look->spec, look->account, &view->status.plan);
-    look->n_checks = cmk_preflight(look->checks, look->spec, look->account);
+    look->n_checks = cmk_preflight(look->checks, look->spec, look->account, &(struct cmk_evidence){0}, view->now);
 }
 
 void cmk_look_done(struct look *look)

@@ -33,6 +33,7 @@ struct azure_request {
     size_t n_segments;
     char api_version[32];
     char request_id[AZURE_GUID_SIZE];
+    char caller[64]; /* the application that the token was issued to */
 };
 
 /* Is this path made of these segments? "*" stands for any, words compare without case. */
@@ -58,6 +59,8 @@ void azure_arm(struct azure_request *r);
 bool azure_arm_resources(struct azure_request *r);
 /* Access policies, role assignments and role definitions; true when the request is about one of them. */
 bool azure_arm_grants(struct azure_request *r);
+/* Metrics and the Activity Log; true when the request is about one of them. */
+bool azure_arm_monitor(struct azure_request *r);
 /* Paths under /fake/ that concern Azure. */
 void azure_inspect(struct azure_request *r);
 extern const char azure_inspect_help[];

@@ -139,6 +139,8 @@ bool azure_authenticate(struct azure_request *r)
                 audience, r->azure->base_url);
         return unauthorized(r, "InvalidAuthenticationTokenAudience", "invalid_token", message);
     }
+    const char *application = json_string_at(claims, "appid");
+    (void)str_copy(r->caller, sizeof(r->caller), application ? application : "");
     if (end_ms > r->now_ms)
         return true;
     char end[40], now[40];

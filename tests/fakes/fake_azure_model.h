@@ -85,6 +85,7 @@ struct azure_operation {
     int64_t start_ms, end_ms;
     bool fails;
     char *code, *message; /* of a failure */
+    char *caller;         /* who started it, for the Activity Log; NULL: somebody */
 };
 
 struct azure_model {

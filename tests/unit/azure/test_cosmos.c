@@ -85,8 +85,8 @@ static void an_encrypted_account_shows_all_it_has(void **state)
     assert_true(account.materialized_views);
     assert_true(account.full_fidelity_change_feed);
     assert_int_equal(account.n_user_identities, 2);
-    assert_string_equal(account.user_identities[0], IDENTITY_ID);
-    assert_string_equal(account.user_identities[1], IDENTITY_ID "2");
+    assert_string_equal(account.user_identities[0].id, IDENTITY_ID);
+    assert_string_equal(account.user_identities[1].id, IDENTITY_ID "2");
     assert_int_equal(account.n_capabilities, 2);
     assert_string_equal(account.capabilities[0], "EnableMongo");
     assert_string_equal(account.capabilities[1], "EnableServerless");

@@ -82,7 +82,7 @@ static const char *why_no_change(const struct cmk_view *v, const struct cmk_step
         return "it is not the next step";
     if (spec->window.present && (!v->zone || !cmk_window_at(&spec->window, v->zone, v->now).open))
         return "the window is closed";
-    size_t n = cmk_preflight(checks, spec, &v->account);
+    size_t n = cmk_preflight(checks, spec, &v->account, &(struct cmk_evidence){0}, v->now);
     bool failed = cmk_first_failed(checks, n) != NULL;
     cmk_checks_done(checks, n);
     if (failed)
