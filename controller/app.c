@@ -36,6 +36,8 @@ struct app {
     struct azure_credential *credential;
     struct arm_layers arm_layers;
     struct arm_client *arm;
+    struct authz_roles *roles;
+    struct azure_port_context azure_context;
     struct kube_client *kube;
 
     struct store *store;
@@ -47,8 +49,8 @@ struct app {
     struct workers *workers;
     pthread_t reflector;
     bool reflecting;
-    /* Of the reflector's thread: while a list is read, what it changed waits for its end. Who owns an account is known only when
-     * all are known. */
+    /* Of the reflector's thread: while a list is read, what it changed waits for its end. Who owns an account is known
+     * only when all are known. */
     bool listing;
     struct map listed;
     struct health health;
@@ -104,7 +106,8 @@ static void on_list_end(void *ctx)
     struct app *app = ctx;
 
     store_list_end(app->store, enqueue, app);
-    map_foreach(e, &app->listed) work_queue_add(app->queue, e->key);
+    map_foreach (e, &app->listed)
+        work_queue_add(app->queue, e->key);
     map_done(&app->listed);
     app->listing = false;
     if (!health_set_synced(&app->health))
@@ -253,7 +256,11 @@ static void make_core(struct app *app)
     app->store = store_new();
     app->queue = work_queue_new(&queue);
     app->kube_context = (struct kube_port_context){.client = app->kube, .store = app->store};
-    app->ports = (struct ports){.azure = azure_port_make(app->arm),
+    app->roles = authz_roles_new();
+    app->azure_context = (struct azure_port_context){.client = app->arm,
+        .evidence = {
+            .cloud = app->cloud, .roles = app->roles, .cosmos_principal_id = app->options->cosmos_principal_id}};
+    app->ports = (struct ports){.azure = azure_port_make(&app->azure_context),
         .kube = kube_port_make(&app->kube_context),
         .world = {.now_ms = wall_now, .uuid = new_uuid}};
     app->reconciler = (struct reconciler){.ports = &app->ports,
@@ -323,6 +330,7 @@ struct app *app_stop(struct app *app)
     app->queue = work_queue_free(app->queue);
     app->store = store_free(app->store);
     arm_client_free(app->arm);
+    authz_roles_free(app->roles);
     http_log_free(app->arm_layers.log);
     http_retry_free(app->arm_layers.retry);
     http_throttle_free(app->arm_layers.throttle);

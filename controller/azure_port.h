@@ -2,7 +2,13 @@
 #pragma once
 
 #include "azure/arm.h"
+#include "controller/evidence.h"
 #include "controller/ports.h"
 
-/* The client is borrowed and must outlive the port. */
-struct azure_port azure_port_make(struct arm_client *client);
+struct azure_port_context {
+    struct arm_client *client;
+    struct evidence_options evidence;
+};
+
+/* context, with all that it points to, is borrowed and must outlive the port. */
+struct azure_port azure_port_make(struct azure_port_context *context);

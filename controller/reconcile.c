@@ -26,6 +26,7 @@ static void result_done(struct cmk_result *result)
     free(result->error_message);
     free(result->status_url);
     free(result->operation_id);
+    cmk_evidence_done(&result->evidence);
 }
 
 static int write_status(struct pass *p, struct err *err)
@@ -63,6 +64,12 @@ static int perform(struct pass *p, const struct cmk_step *step, struct cmk_resul
         break;
     case CMK_READ_OPERATION:
         r = azure->read_operation(azure->ctx, p->view.status.operation.status_url, result, &result->err);
+        break;
+    case CMK_GATHER:
+        r = azure->gather(azure->ctx, &p->view, &result->evidence, &result->err);
+        break;
+    case CMK_READ_CULPRIT:
+        r = azure->read_culprit(azure->ctx, p->view.resource->spec.account_id, result->culprit, &result->err);
         break;
     case CMK_WRITE_AHEAD:
         return write_ahead(p, step, err);
@@ -106,7 +113,8 @@ static struct reconcile_verdict write_failed(struct pass *p, const struct cmk_st
         log_debug("status write conflict", LOG_S("namespace", r->ns), LOG_S("name", r->name));
     else
         log_warn("status not written", LOG_S("namespace", r->ns), LOG_S("name", r->name), LOG_S("error", err->msg));
-    if (p->view.sent && step->effect == CMK_REST && kube->write_operation(kube->ctx, r, &p->view.status.operation, &again) < 0)
+    if (p->view.sent && step->effect == CMK_REST &&
+        kube->write_operation(kube->ctx, r, &p->view.status.operation, &again) < 0)
         log_warn("operation not recorded; it will be found by reading the account", LOG_S("namespace", r->ns),
             LOG_S("name", r->name), LOG_S("error", again.msg));
     return (struct reconcile_verdict){.backoff = true, .rule = step->rule};

@@ -236,6 +236,7 @@ void cmk_resource_done(struct cmk_resource *resource)
 static const char *const step_names[] = {
     [CMK_NO_STEP] = "None",
     [CMK_ATTACH_IDENTITY] = "AttachIdentity",
+    [CMK_GRANT_KEY_ACCESS] = "GrantKeyAccess",
     [CMK_SET_DEFAULT_IDENTITY] = "SetDefaultIdentity",
     [CMK_ENABLE_KEY] = "EnableKey",
 };

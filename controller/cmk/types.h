@@ -86,7 +86,7 @@ struct cmk_account {
 
 /* ---- plan ---- */
 
-enum cmk_step_type { CMK_NO_STEP, CMK_ATTACH_IDENTITY, CMK_SET_DEFAULT_IDENTITY, CMK_ENABLE_KEY };
+enum cmk_step_type { CMK_NO_STEP, CMK_ATTACH_IDENTITY, CMK_GRANT_KEY_ACCESS, CMK_SET_DEFAULT_IDENTITY, CMK_ENABLE_KEY };
 #define CMK_MAX_STEPS 4
 #define CMK_PLAN_HASH_SIZE 33
 
