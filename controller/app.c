@@ -47,8 +47,8 @@ struct app {
     struct workers *workers;
     pthread_t reflector;
     bool reflecting;
-    /* Of the reflector's thread: while a list is read, what it changed waits for its end. Who owns an account is known only when
-     * all are known. */
+    /* Of the reflector's thread: while a list is read, what it changed waits for its end. Who owns an account is known
+     * only when all are known. */
     bool listing;
     struct map listed;
     struct health health;
@@ -104,7 +104,8 @@ static void on_list_end(void *ctx)
     struct app *app = ctx;
 
     store_list_end(app->store, enqueue, app);
-    map_foreach(e, &app->listed) work_queue_add(app->queue, e->key);
+    map_foreach (e, &app->listed)
+        work_queue_add(app->queue, e->key);
     map_done(&app->listed);
     app->listing = false;
     if (!health_set_synced(&app->health))
