@@ -56,7 +56,7 @@ void token_answer_wipe(cJSON *tree, const char *name)
 {
     const cJSON *token = tree ? json_member(tree, name) : NULL;
 
-    if (cJSON_IsString(token))
+    if (token && cJSON_IsString(token))
         secret_wipe(token->valuestring, strlen(token->valuestring));
 }
 
