@@ -37,7 +37,7 @@ static size_t make_flags(struct flag *ret, struct settings *s)
         {"cloud", FLAG_STRING, &o->cloud, "NAME",
             "public, china, usgov, or custom with --arm-endpoint (default public)"},
         {"arm-endpoint", FLAG_STRING, &o->arm_endpoint, "URL",
-            "Azure Resource Manager of another cloud, which is asked for what is not given of it"},
+            "Azure Resource Manager of another cloud; it is asked to describe it, unless --authority-host is given"},
         {"arm-scope", FLAG_STRING, &o->arm_scope, "SCOPE", "scope of its tokens (default as it says, or URL/.default)"},
         {"authority-host", FLAG_STRING, &o->authority_host, "URL",
             "Entra ID (default $AZURE_AUTHORITY_HOST, or the cloud's)"},

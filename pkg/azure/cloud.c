@@ -151,7 +151,8 @@ int azure_cloud_new(struct azure_cloud **ret, const struct azure_cloud_options *
     _cleanup_(azure_cloud_freep) struct azure_cloud *cloud = xcalloc(1, sizeof(*cloud));
     cloud->name = xstrdup(preset->name);
     cloud->cosmos_app_id = xstrdup(preset->cosmos_app_id);
-    const char *authority = first_of(options->authority_host, preset->authority_host);
+    const char *from_environment = first_of(options->environment_authority_host, preset->authority_host);
+    const char *authority = first_of(options->authority_host, from_environment);
     if (take_url(&cloud->arm_endpoint, "Azure Resource Manager endpoint", endpoint, false, err) < 0 ||
         take_url(&cloud->authority_host, "authority host", authority, true, err) < 0 ||
         take_scope(cloud, first_of(options->arm_scope, NULL), err) < 0 ||
@@ -169,8 +170,10 @@ int azure_cloud_new(struct azure_cloud **ret, const struct azure_cloud_options *
 /* A named cloud is known, whatever endpoint it is reached by. */
 static bool has_to_ask(const struct azure_cloud_options *options, const struct azure_cloud *cloud)
 {
-    return str_eq(cloud->name, "custom") && (str_empty(options->authority_host) || str_empty(options->vault_suffix) ||
-                                                str_empty(options->cosmos_suffix));
+    bool is_complete = !str_empty(options->environment_authority_host) && !str_empty(options->vault_suffix) &&
+                       !str_empty(options->cosmos_suffix);
+
+    return str_eq(cloud->name, "custom") && str_empty(options->authority_host) && !is_complete;
 }
 
 /* What is given goes before what the document says. Checked once without the document, so that a mistake in the
@@ -190,7 +193,7 @@ int azure_cloud_open(struct azure_cloud **ret, const struct azure_cloud_access *
     }
     int r = cloud_metadata_fetch(&metadata, access, cloud->arm_endpoint, err);
     if (r == 0) {
-        full.authority_host = first_of(options->authority_host, metadata.authority_host);
+        full.authority_host = first_of(options->environment_authority_host, metadata.authority_host);
         full.arm_scope = first_of(options->arm_scope, metadata.arm_scope);
         full.vault_suffix = first_of(options->vault_suffix, metadata.vault_suffix);
         full.hsm_suffix = first_of(options->hsm_suffix, metadata.hsm_suffix);
@@ -199,8 +202,8 @@ int azure_cloud_open(struct azure_cloud **ret, const struct azure_cloud_access *
     }
     if (r < 0)
         return err_wrap(err,
-            "cannot take the cloud's description from %s/metadata/endpoints (not needed when authority host, key vault "
-            "suffix and Cosmos DB suffix are given)",
+            "cannot take the cloud's description from %s/metadata/endpoints (not needed when the authority host is "
+            "given)",
             cloud->arm_endpoint);
     return 0;
 }

@@ -33,7 +33,10 @@ struct azure_cloud_options {
     const char *arm_endpoint; /* overrides; https only. The scope follows it unless arm_scope is given */
     const char *arm_scope;
     const char *authority_host; /* overrides; https only */
-    const char *vault_suffix;   /* these override too: a DNS name, with or without a dot before it */
+    /* What the environment says (AZURE_AUTHORITY_HOST), where a webhook may have put it: goes after authority_host and
+     * before everything else, but whoever gives only this has not described the cloud. */
+    const char *environment_authority_host;
+    const char *vault_suffix; /* these override too: a DNS name, with or without a dot before it */
     const char *hsm_suffix;
     const char *cosmos_suffix;
     const char *cosmos_principal_id; /* a GUID */
@@ -53,8 +56,9 @@ struct azure_cloud_access {
     struct http_cancel *cancel;
 };
 
-/* Like azure_cloud_new, but asks a custom cloud's ARM endpoint for what is not given of authority_host, vault_suffix
- * and cosmos_suffix (and takes the rest along). Errors: what azure_cloud_new says, of the document too; ERR_PROTOCOL it
- * is no such document; what http_do says. The sentence tells how to do without. */
+/* Like azure_cloud_new, but asks a custom cloud's ARM endpoint for what is not given, unless authority_host is: who
+ * gives that describes the cloud himself, and a process that needs no description starts while ARM is away. Errors:
+ * what azure_cloud_new says, of the document too; ERR_PROTOCOL it is no such document; what http_do says. The sentence
+ * tells how to do without. */
 int azure_cloud_open(struct azure_cloud **ret, const struct azure_cloud_access *access,
     const struct azure_cloud_options *options, struct err *err);

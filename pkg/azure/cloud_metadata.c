@@ -14,7 +14,7 @@
 
 #define API_VERSION "2022-09-01"
 #define DOCUMENT_MAX ((size_t)256 * 1024)
-#define TIMEOUT_MS 20000
+#define TIMEOUT_MS 10000
 
 void cloud_metadata_done(struct cloud_metadata *metadata)
 {

@@ -132,6 +132,27 @@ static void suffixes_and_principal_are_taken_in_their_plain_form(void **state)
     assert_string_equal(cloud->cosmos_principal_id, "5f66a281-0000-4000-8000-00000000000a");
 }
 
+static void what_is_given_as_an_option_goes_before_the_environment(void **state)
+{
+    static const struct {
+        struct azure_cloud_options options;
+        const char *authority;
+    } rows[] = {
+        {{.authority_host = "https://a.example", .environment_authority_host = "https://b.example/"},
+            "https://a.example"},
+        {{.environment_authority_host = "https://b.example/"}, "https://b.example"},
+        {{.name = "usgov", .environment_authority_host = ""}, "https://login.microsoftonline.us"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_(azure_cloud_freep) struct azure_cloud *cloud = NULL;
+        struct err err = ERR_INIT;
+        assert_int_equal(azure_cloud_new(&cloud, &rows[i].options, &err), 0);
+        assert_string_equal(cloud->authority_host, rows[i].authority);
+    }
+}
+
 /* --- clouds that describe themselves --- */
 
 #define ARM "https://arm.example:444"
@@ -192,7 +213,7 @@ static void a_custom_cloud_is_as_its_endpoint_says(void **state)
 static void what_is_given_goes_before_what_the_endpoint_says(void **state)
 {
     static const struct azure_cloud_options options = {.arm_endpoint = ARM,
-        .authority_host = "https://mine.example",
+        .environment_authority_host = "https://mine.example/",
         .arm_scope = "https://mine/.default",
         .cosmos_suffix = "cosmos.mine.net"};
     static const struct fake_answer answer = {
@@ -210,12 +231,16 @@ static void what_is_given_goes_before_what_the_endpoint_says(void **state)
     assert_string_equal(cloud->vault_suffix, "vault.example.net");
 }
 
-static void nobody_is_asked_about_a_known_cloud_or_one_that_is_fully_given(void **state)
+static void nobody_is_asked_about_a_known_cloud_or_one_that_is_described_by_hand(void **state)
 {
     static const struct azure_cloud_options known[] = {
         {.name = "usgov"},
         {.name = "public", .arm_endpoint = ARM},
-        {.arm_endpoint = ARM, .authority_host = "https://a.example", .vault_suffix = "a.b", .cosmos_suffix = "c.d"},
+        {.arm_endpoint = ARM, .authority_host = "https://a.example"},
+        {.arm_endpoint = ARM,
+            .environment_authority_host = "https://a.example",
+            .vault_suffix = "a.b",
+            .cosmos_suffix = "c.d"},
     };
 
     (void)state;
@@ -270,9 +295,10 @@ int main(void)
         cmocka_unit_test(a_scope_of_ones_own_wins),
         cmocka_unit_test(what_is_not_a_plain_https_origin_is_refused),
         cmocka_unit_test(suffixes_and_principal_are_taken_in_their_plain_form),
+        cmocka_unit_test(what_is_given_as_an_option_goes_before_the_environment),
         cmocka_unit_test(a_custom_cloud_is_as_its_endpoint_says),
         cmocka_unit_test(what_is_given_goes_before_what_the_endpoint_says),
-        cmocka_unit_test(nobody_is_asked_about_a_known_cloud_or_one_that_is_fully_given),
+        cmocka_unit_test(nobody_is_asked_about_a_known_cloud_or_one_that_is_described_by_hand),
         cmocka_unit_test(a_description_is_checked_like_what_is_typed),
     };
 
