@@ -49,8 +49,9 @@ int authz_ask(struct arm_client *client, struct authz_roles *roles, const struct
     struct authz_answer *ret, struct err *err);
 
 /* The name of the assignment that we make of a role to a principal at a scope: always the same for the same three,
- * whatever their case, so that making it twice makes one. It is a version 8 UUID (RFC 9562) of the first 122 free bits
- * of SHA-256 over "cosmoscmk role assignment\n" SCOPE "\n" PRINCIPAL "\n" ROLE, all in lower case. Pure. */
+ * whatever their case, so that making it twice makes one. It is a version 8 UUID (RFC 9562): the first 128 bits of
+ * SHA-256 over "cosmoscmk role assignment\n" SCOPE "\n" PRINCIPAL "\n" ROLE, all in lower case, with version and
+ * variant put over them. Pure. */
 void authz_assignment_name(const char *scope, const char *principal, const char *role, char ret[static UUID_SIZE]);
 
 /* Assigns a role (a GUID) to a service principal at a scope, which is the id of a resource. Looks for our own
