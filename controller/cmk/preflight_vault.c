@@ -42,7 +42,7 @@ struct cmk_check cmk_check_vault(const struct check_input *in)
     if (vault->seen == CMK_ABSENT)
         return cmk_verdict(CMK_CHECK_FAILED,
             "the key vault of %s was not found: %s; correct spec.keyVaultKeyUri, or set spec.keyVaultId to the vault's "
-            "resource id when it is in another subscription",
+            "resource id when it is in another subscription or cannot be listed",
             in->spec->key_uri, why(&vault->error, "it does not exist"));
     if (vault->seen == CMK_NOT_LOOKED)
         return cmk_verdict(CMK_CHECK_UNKNOWN, "the key vault was not looked at");

@@ -22,8 +22,8 @@ bool authz_matches(const char *pattern, const char *action);
  * "permissions" of a role definition or a deny assignment. */
 unsigned authz_permissions(const cJSON *permissions, const char *const *actions, size_t n);
 
-/* Role definitions that were read, so that a fleet of accounts does not read them again and again. Built-in ones never
- * change, others seldom: kept for an hour. Thread-safe. */
+/* Role definitions that were read, so that a fleet of accounts does not read them again and again. Kept for five
+ * minutes, because a person may be mending one. Thread-safe. */
 struct authz_roles;
 struct authz_roles *authz_roles_new(void);
 struct authz_roles *authz_roles_free(struct authz_roles *roles); /* accepts and returns NULL */

@@ -112,6 +112,9 @@ static const struct {
 } answers_of[] = {
     {"nothing is assigned", {LIST(""), LIST("")}, 2, 0, 0, NULL},
     {"a role that gives all", {GIVEN, LIST("")}, 3, 7, 0, NULL},
+    {"when all is given nothing more is read",
+        {LIST(ASSIGNMENT(ROLE_ID OFFICER, "") "," ASSIGNMENT(ROLE_ID GROUP_ID, "")), ROLE(CRYPTO), LIST("")}, 3, 7, 0,
+        NULL},
     {"the id of a tenant's role has no subscription",
         {LIST(ASSIGNMENT(AUTHORIZATION "/roleDefinitions/" OFFICER, "")), ROLE(CRYPTO), LIST("")}, 3, 7, 0, NULL},
     {"two roles add up",
@@ -218,6 +221,24 @@ static void a_role_is_read_once(void **state)
     rig_is_through(&rig);
     assert_string_equal(rig.fake->seen[1].url,
         ARM_URL SUBSCRIPTION AUTHORIZATION "/roleDefinitions/" OFFICER "?api-version=2022-04-01");
+}
+
+static void a_role_that_is_not_there_yet_is_looked_for_again(void **state)
+{
+    static const struct fake_answer answers[] = {
+        LIST(ASSIGNMENT(ROLE_ID OFFICER, "")), {.status = 404}, LIST(""), GIVEN, LIST("")};
+    _cleanup_(rig_close) struct rig rig;
+    _cleanup_(authz_roles_freep) struct authz_roles *roles = authz_roles_new();
+    struct err err = ERR_INIT;
+
+    (void)state;
+    rig_open(&rig, answers, ARRAY_LEN(answers));
+    for (unsigned i = 0; i < 2; i++) {
+        _cleanup_(authz_answer_done) struct authz_answer answer;
+        assert_int_equal(authz_ask(rig.arm, roles, &question, &answer, &err), 0);
+        assert_int_equal(answer.given, 7 * i);
+    }
+    rig_is_through(&rig);
 }
 
 static void nobody_is_not_asked_about(void **state)
@@ -344,6 +365,7 @@ int main(void)
         cmocka_unit_test(the_answer_is_what_assignments_and_denials_say),
         cmocka_unit_test(a_right_that_is_missing_is_named),
         cmocka_unit_test(a_role_is_read_once),
+        cmocka_unit_test(a_role_that_is_not_there_yet_is_looked_for_again),
         cmocka_unit_test(nobody_is_not_asked_about),
         cmocka_unit_test(the_name_of_an_assignment_depends_on_all_three_and_nothing_else),
         cmocka_unit_test(a_role_is_assigned_once),

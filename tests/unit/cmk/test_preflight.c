@@ -130,7 +130,7 @@ FOUND(no_metrics, e->throughput.seen = CMK_ABSENT)
 FOUND(metrics_unseen, unseen(&e->throughput.seen, &e->throughput.error))
 FOUND(scan_runs, e->scan = (struct cmk_scan_evidence){.state = CMK_SCAN_RUNNING, .containers = 5, .containers_done = 2})
 FOUND(scan_clean, e->scan = (struct cmk_scan_evidence){.state = CMK_SCAN_CLEAN, .containers_done = 5})
-FOUND(scan_found, e->scan = (struct cmk_scan_evidence){.state = CMK_SCAN_FOUND, .offenders = 3, .first_offender = freeze})
+FOUND(scan_found, e->scan.state = CMK_SCAN_FOUND; e->scan.offenders = 3; e->scan.first_offender = freeze)
 FOUND(scan_failed, e->scan.state = CMK_SCAN_FAILED; (void)err_set(&e->scan.error, ERR_FORBIDDEN, "no keys"))
 FOUND(scan_clean_before_all_else, *e = (struct cmk_evidence){.scan = {.state = CMK_SCAN_CLEAN}})
 
