@@ -42,7 +42,7 @@ struct cmk_check cmk_check_vault(const struct check_input *in)
     if (vault->seen == CMK_ABSENT)
         return cmk_verdict(CMK_CHECK_FAILED,
             "the key vault of %s was not found: %s; correct spec.keyVaultKeyUri, or set spec.keyVaultId to the vault's "
-            "resource id when it is in another subscription",
+            "resource id when it is in another subscription or cannot be listed",
             in->spec->key_uri, why(&vault->error, "it does not exist"));
     if (vault->seen == CMK_NOT_LOOKED)
         return cmk_verdict(CMK_CHECK_UNKNOWN, "the key vault was not looked at");
@@ -58,7 +58,7 @@ struct cmk_check cmk_check_soft_delete(const struct check_input *in)
     if (vault->soft_delete)
         return cmk_verdict(CMK_PASSED, "the vault has soft delete");
     return cmk_verdict(CMK_CHECK_FAILED,
-        "the vault has no soft delete, which Azure Cosmos DB requires; switch it on with `az keyvault update --ids %s "
+        "the vault has no soft delete, which Azure Cosmos DB requires; switch it on with `az resource update --ids %s "
         "--set properties.enableSoftDelete=true`",
         or_none(vault->id));
 }
@@ -73,7 +73,7 @@ struct cmk_check cmk_check_purge_protection(const struct check_input *in)
         return cmk_verdict(CMK_PASSED, "the vault has purge protection");
     return cmk_verdict(CMK_CHECK_FAILED,
         "the vault has no purge protection, which Azure Cosmos DB requires; switch it on (it cannot be switched off "
-        "again) with `az keyvault update --ids %s --enable-purge-protection true`",
+        "again) with `az resource update --ids %s --set properties.enablePurgeProtection=true`",
         or_none(vault->id));
 }
 
@@ -88,8 +88,8 @@ struct cmk_check cmk_check_firewall(const struct check_input *in)
         return cmk_verdict(CMK_PASSED, "the vault's firewall lets Azure Cosmos DB in");
     case CMK_FIREWALL_CLOSED:
         return cmk_verdict(CMK_CHECK_FAILED,
-            "the vault's firewall lets nobody in; allow trusted Microsoft services with `az keyvault update --ids %s "
-            "--bypass AzureServices`",
+            "the vault's firewall lets nobody in; allow trusted Microsoft services with `az resource update --ids %s "
+            "--set properties.networkAcls.bypass=AzureServices`",
             or_none(vault->id));
     case CMK_FIREWALL_RULES:
         return cmk_verdict(CMK_CHECK_UNKNOWN,

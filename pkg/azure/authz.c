@@ -13,7 +13,8 @@
 
 #include <string.h>
 
-#define ASSIGNMENTS_MAX 1000
+#define ASSIGNMENTS_MAX 200 /* of one principal; each may cost a look at a role */
+#define DENIES_MAX 1000
 #define EVERYBODY "00000000-0000-0000-0000-000000000000"
 #define AUTHORIZATION "/providers/Microsoft.Authorization"
 
@@ -59,7 +60,7 @@ static int take_assignment(void *data, const cJSON *item, struct err *err)
         g->answer->given |= bits;
     else
         g->answer->conditional |= bits;
-    return 0;
+    return g->answer->given == (1U << g->question->n) - 1; /* more cannot be given */
 }
 
 static int ask_roles(struct gathering *g, struct err *err)
@@ -131,7 +132,7 @@ static int ask_denies(struct gathering *g, struct err *err)
     const struct arm_list list = {.path = path,
         .api_version = AUTHZ_API_VERSION,
         .query = query,
-        .max_items = ASSIGNMENTS_MAX,
+        .max_items = DENIES_MAX,
         .on_item = take_deny,
         .data = g};
 
@@ -147,7 +148,7 @@ int authz_ask(struct arm_client *client, struct authz_roles *roles, const struct
         .client = client, .roles = roles, .question = question, .subscription = subscription, .answer = &answer};
 
     *ret = (struct authz_answer){0};
-    if (!subscription || !str_is_guid(question->principal))
+    if (!subscription || !str_is_guid(question->principal) || question->n > AUTHZ_MAX_ACTIONS)
         return err_set(err, ERR_INVALID, "there is nobody, or no resource, whose role assignments could be read");
     if (ask_roles(&g, err) < 0)
         return arm_say_missing(

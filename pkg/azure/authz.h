@@ -22,8 +22,8 @@ bool authz_matches(const char *pattern, const char *action);
  * "permissions" of a role definition or a deny assignment. */
 unsigned authz_permissions(const cJSON *permissions, const char *const *actions, size_t n);
 
-/* Role definitions that were read, so that a fleet of accounts does not read them again and again. Built-in ones never
- * change, others seldom: kept for an hour. Thread-safe. */
+/* Role definitions that were read, so that a fleet of accounts does not read them again and again. Kept for five
+ * minutes, because a person may be mending one. Thread-safe. */
 struct authz_roles;
 struct authz_roles *authz_roles_new(void);
 struct authz_roles *authz_roles_free(struct authz_roles *roles); /* accepts and returns NULL */
@@ -49,8 +49,9 @@ int authz_ask(struct arm_client *client, struct authz_roles *roles, const struct
     struct authz_answer *ret, struct err *err);
 
 /* The name of the assignment that we make of a role to a principal at a scope: always the same for the same three,
- * whatever their case, so that making it twice makes one. It is a version 8 UUID (RFC 9562) of the first 122 free bits
- * of SHA-256 over "cosmoscmk role assignment\n" SCOPE "\n" PRINCIPAL "\n" ROLE, all in lower case. Pure. */
+ * whatever their case, so that making it twice makes one. It is a version 8 UUID (RFC 9562): the first 128 bits of
+ * SHA-256 over "cosmoscmk role assignment\n" SCOPE "\n" PRINCIPAL "\n" ROLE, all in lower case, with version and
+ * variant put over them. Pure. */
 void authz_assignment_name(const char *scope, const char *principal, const char *role, char ret[static UUID_SIZE]);
 
 /* Assigns a role (a GUID) to a service principal at a scope, which is the id of a resource. Looks for our own

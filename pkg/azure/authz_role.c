@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define KEPT_MAX 256
-#define KEPT_MS (60 * 60 * 1000LL)
+#define KEPT_MS (5 * 60 * 1000LL)
 #define READ_ROLE "Microsoft.Authorization/roleDefinitions/read"
 
 /* --- matching --- */
@@ -143,7 +143,7 @@ static void keep(struct authz_roles *roles, const char *guid, cJSON *permissions
 
 /* --- reading --- */
 
-/* Its "permissions", the caller's; an empty list for a role that does not exist. */
+/* Its "permissions", the caller's; NULL for a role that does not exist. */
 static int read_role(
     struct arm_client *client, const char *subscription, const char *guid, cJSON **ret, struct err *err)
 {
@@ -156,7 +156,6 @@ static int read_role(
 
     int r = arm_get(client, path, AUTHZ_API_VERSION, NULL, &response, &failed);
     if (r < 0 && failed.kind == ERR_NOT_FOUND) {
-        *ret = cJSON_CreateArray();
         r = 0;
     } else if (r < 0) {
         if (err)
@@ -190,6 +189,7 @@ int authz_role_bits(struct arm_client *client, struct authz_roles *roles, const 
     if (read_role(client, subscription, guid, &permissions, err) < 0)
         return -1;
     *ret = authz_permissions(permissions, question->actions, question->n);
-    keep(roles, guid, permissions);
+    if (permissions) /* a role that was just made may not be there yet */
+        keep(roles, guid, permissions);
     return 0;
 }

@@ -2,7 +2,8 @@
  *
  * A vault is looked for by the first label of its host, which is its name, in the list of all resources; that list
  * leaves out what the caller may not read. Before a vault is called absent, the list of Microsoft.KeyVault itself is
- * asked for, which is refused to who may not read all of it. */
+ * asked for, which is refused to who may not read all of it (as other providers' lists are known to be; not on record
+ * for this one). */
 #include "azure/vault.h"
 
 #include "azure/arm_error.h"

@@ -11,12 +11,15 @@
 static void fill_account(struct cmk_account *a)
 {
     char **const strings[] = {&a->name, &a->location, &a->kind, &a->api_types, &a->provisioning_state, &a->key_uri,
-        &a->key_uri_version, &a->cmk_status, &a->default_identity, &a->backup_policy, &a->identity_type};
+        &a->key_uri_version, &a->cmk_status, &a->default_identity, &a->backup_policy, &a->identity_type,
+        &a->system_principal_id};
 
     for (size_t i = 0; i < ARRAY_LEN(strings); i++)
         *strings[i] = xasprintf("account %zu", i);
     a->observed_at = 7;
     a->user_identities = xcalloc(2, sizeof(*a->user_identities));
+    a->user_principal_ids = xcalloc(2, sizeof(*a->user_principal_ids));
+    a->user_principal_ids[1] = xstrdup("principal");
     a->user_identities[a->n_user_identities++] = xstrdup("one");
     a->user_identities[a->n_user_identities++] = xstrdup("two");
     a->cassandra = true;
@@ -70,7 +73,11 @@ static void a_copy_is_equal_and_its_own(void **state)
     assert_ptr_not_equal(a.account.user_identities, b.account.user_identities);
     assert_int_equal(b.account.n_user_identities, 2);
     assert_string_equal(b.account.user_identities[1], "two");
+    assert_null(b.account.user_principal_ids[0]);
+    assert_string_equal(b.account.user_principal_ids[1], "principal");
+    assert_ptr_not_equal(a.account.user_principal_ids[1], b.account.user_principal_ids[1]);
     assert_string_equal(b.account.identity_type, a.account.identity_type);
+    assert_string_equal(b.account.system_principal_id, a.account.system_principal_id);
     assert_true(b.account.cassandra);
     cmk_status_done(&a);
     assert_string_equal(b.operation.previous_key_uri, "operation 5");
