@@ -274,8 +274,7 @@ static void make_core(struct app *app)
     app->kube_context = (struct kube_port_context){.client = app->kube, .store = app->store};
     app->roles = authz_roles_new();
     app->azure_context = (struct azure_port_context){.client = app->arm,
-        .evidence = {
-            .cloud = app->cloud, .roles = app->roles, .cosmos_principal_id = app->options->cosmos_principal_id}};
+        .evidence = {.cloud = app->cloud, .roles = app->roles, .cosmos_principal_id = app->cloud->cosmos_principal_id}};
     app->ports = (struct ports){.azure = azure_port_make(&app->azure_context),
         .kube = kube_port_make(&app->kube_context),
         .world = {.now_ms = wall_now, .uuid = new_uuid}};

@@ -27,7 +27,6 @@ struct app_options {
     const char *imds_endpoint;
     const char *azure_ca_file;
     const char *azure_proxy;
-    const char *cosmos_principal_id; /* object id of the tenant's service principal "Azure Cosmos DB", or NULL */
     const char *zone_directory;
     struct cmk_options cmk;
 };

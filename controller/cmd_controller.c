@@ -57,9 +57,6 @@ static size_t make_flags(struct flag *ret, struct settings *s)
         {"azure-ca-file", FLAG_STRING, &o->azure_ca_file, "FILE",
             "trust only these certificates for Azure (default the system's)"},
         {"azure-proxy", FLAG_STRING, &o->azure_proxy, "URL", "proxy on the way to Azure (default none)"},
-        {"cosmos-principal-id", FLAG_STRING, &o->cosmos_principal_id, "GUID",
-            "object id of the service principal Azure Cosmos DB in the tenant, to check FirstPartyIdentity (default "
-            "unknown)"},
         {"propagation", FLAG_DURATION, &o->cmk.propagation, "DURATION",
             "wait for a granted access to hold everywhere (default 5m)", 0, HOUR},
         {"zoneinfo", FLAG_STRING, &o->zone_directory, "DIR", "time zones (default /usr/share/zoneinfo)"},

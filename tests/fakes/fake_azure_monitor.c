@@ -41,8 +41,8 @@ static void get_metrics(struct azure_request *r)
     cJSON *metric = cJSON_CreateObject();
     const cJSON *container;
 
-    if (!serve_query(r->http, "metricnames", names, sizeof(names)) ||
-        !serve_query(r->http, "timespan", timespan, sizeof(timespan)) || !strchr(timespan, '/')) {
+    if (!httpd_query(r->http, "metricnames", names, sizeof(names)) ||
+        !httpd_query(r->http, "timespan", timespan, sizeof(timespan)) || !strchr(timespan, '/')) {
         azure_front_door_error(r, 400, "BadRequest", "metricnames and timespan are required (text of fake-azure).");
         return;
     }
@@ -106,7 +106,7 @@ static void list_events(struct azure_request *r)
     cJSON *value = json_add_array(tree, "value");
     char filter[2048] = "";
 
-    (void)serve_query(r->http, "$filter", filter, sizeof(filter));
+    (void)httpd_query(r->http, "$filter", filter, sizeof(filter));
     _cleanup_(freep) char *id = resource_of(filter);
     if (!id || !str_find_nocase(filter, "eventTimestamp ge '")) {
         r->reply->status = 400;
