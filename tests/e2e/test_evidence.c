@@ -70,7 +70,8 @@ static void gather(struct client *c, const char *key_uri, struct cmk_evidence *r
     _cleanup_(cmk_spec_done) struct cmk_spec spec = {
         .key_uri = xstrdup(key_uri), .default_identity = xstrdup(IDENTITY)};
     _cleanup_(cmk_account_done) struct cmk_account account = {0};
-    struct azure_port port = azure_port_make(c->arm);
+    struct azure_port_context context = {.client = c->arm};
+    struct azure_port port = azure_port_make(&context);
     struct err err = ERR_INIT;
 
     if (port.read_account(port.ctx, ACCOUNT_ID("demo-orders"), &account, &err) < 0 ||

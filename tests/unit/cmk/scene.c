@@ -130,6 +130,7 @@ static void good_evidence(struct scene *s)
 {
     struct cmk_evidence *e = &s->view.evidence;
 
+    cmk_evidence_done(e);
     s->view.evidence_fact = CMK_KNOWN;
     e->gathered = true;
     e->vault = (struct cmk_vault_evidence){.seen = CMK_SEEN, .soft_delete = true, .purge_protection = true};

@@ -21,7 +21,8 @@ static void identities_keep_their_principals(void **state)
 
     (void)state;
     rig_open(&rig, &answer, 1);
-    struct azure_port port = azure_port_make(rig.arm);
+    struct azure_port_context context = {.client = rig.arm};
+    struct azure_port port = azure_port_make(&context);
     assert_int_equal(port.read_account(port.ctx, ACCOUNT, &account, &err), 0);
     assert_string_equal(account.system_principal_id, SYSTEM);
     assert_int_equal(account.n_user_identities, 2);
