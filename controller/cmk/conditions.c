@@ -184,7 +184,8 @@ static void publish_facts(struct cmk_view *view, const struct look *look)
     publish_plan(view, look);
     /* What was checked before our own operation stays: while it runs the account is busy by our own wish. */
     bool ours = look->busy && cmk_operation_open(&status->operation);
-    if (look->next != CMK_NO_STEP && !ours && (view->evidence_fact == CMK_KNOWN || status->n_checks == 0)) {
+    bool looked = view->evidence_fact == CMK_KNOWN || cmk_first_failed(look->checks, look->n_checks);
+    if (look->next != CMK_NO_STEP && !ours && looked) {
         publish_checks(view, look);
         set_preflight(view, look);
     }

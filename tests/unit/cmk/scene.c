@@ -390,6 +390,7 @@ static void w_retry_after(struct scene *s, const char *v)
 {
     s->view.refusal.retry_after_ms = span(v);
     s->view.account_err.retry_after_ms = span(v);
+    s->view.evidence_err.retry_after_ms = span(v);
 }
 
 static void w_was_ready(struct scene *s, const char *v)
