@@ -2,6 +2,7 @@
 #pragma once
 
 #include "azure/arm.h"
+#include "base/secret.h"
 
 #define COSMOS_API_VERSION "2025-10-15"
 
@@ -19,6 +20,7 @@ struct cosmos_account {
     char *identity_type;      /* identity.type, "None" when absent */
     char *backup_policy;      /* backupPolicy.type, or NULL */
     char *sql_endpoint;       /* sqlEndpoint, else documentEndpoint */
+    bool local_auth_disabled; /* disableLocalAuth: the account takes no keys */
     bool analytical_storage;
     bool materialized_views;        /* true only when the answer shows it */
     bool full_fidelity_change_feed; /* enableFullFidelityChangeFeed or enableAllVersionsAndDeletesChangeFeed */
@@ -35,6 +37,12 @@ int cosmos_account_decode(struct cosmos_account *ret, const char *body, size_t l
 
 /* ERR_PROTOCOL also when the answer is about an account of another name. *ret is zeroed on failure. */
 int cosmos_account_get(struct arm_client *client, const struct arm_id *id, struct cosmos_account *ret, struct err *err);
+
+/* POST readonlykeys: the primary read-only key in base64, which opens all of the account's data for reading. *ret is
+ * the caller's (secret_unref). ERR_FORBIDDEN names the right that is missing. It changes nothing, so maybe_sent is
+ * never set. */
+int cosmos_account_read_only_key(
+    struct arm_client *client, const struct arm_id *id, struct secret **ret, struct err *err);
 
 /* What a PATCH that was accepted tells. */
 struct cosmos_accepted {
