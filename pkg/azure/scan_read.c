@@ -39,10 +39,12 @@ static int list_all(struct scan *scan, struct gateway_question question,
             return -1;
         if (!page.continuation)
             return 0;
+        if (str_eq(page.continuation, continuation))
+            break;
         free(continuation);
         continuation = TAKE_PTR(page.continuation);
     }
-    return err_set(err, ERR_PROTOCOL, "the gateway's list does not end after %d pages", SCAN_MAX_LIST_PAGES);
+    return err_set(err, ERR_PROTOCOL, "the gateway's list does not come to an end");
 }
 
 struct names {
