@@ -106,11 +106,13 @@ static void on_skipped(void *ctx, const char *database, const char *container, c
         LOG_S("container", container), LOG_S("error", why->msg));
 }
 
-/* Makes the scan visible to looks for as long as it runs. */
-static void show(struct job *job, struct scan *scan)
+/* Makes the scan visible to looks for as long as it runs; scan NULL: what it has come to stays. */
+static void show(struct job *job, struct scan *scan, const struct scan_progress *progress)
 {
     (void)pthread_mutex_lock(&job->scanner->lock);
     job->scan = scan;
+    if (progress)
+        job->progress = *progress;
     (void)pthread_mutex_unlock(&job->scanner->lock);
 }
 
@@ -119,6 +121,7 @@ static int scan_account(struct job *job, struct err *err)
     const struct scanner_options *o = &job->scanner->options;
     _cleanup_(gateway_freep) struct gateway *gateway = NULL;
     _cleanup_(scan_freep) struct scan *scan = NULL;
+    struct scan_progress progress;
     const struct scan_options options = {.threads = o->threads,
         .ru_per_second = o->ru_per_second,
         .position = job->position,
@@ -127,23 +130,25 @@ static int scan_account(struct job *job, struct err *err)
 
     if (o->open(o->ctx, job->account_id, job->cancel, &gateway, err) < 0 || scan_new(&scan, gateway, &options, err) < 0)
         return -1;
-    show(job, scan);
+    show(job, scan, NULL);
     int r = scan_run(scan, err);
-    show(job, NULL);
-    scan_look(scan, &job->progress);
+    scan_look(scan, &progress);
+    show(job, NULL, &progress);
     free(job->position);
     job->position = r < 0 ? scan_position(scan) : NULL;
     return r;
 }
 
-static void tell_end(const struct job *job, int r)
+static void tell_end(const struct job *job, const struct err *err)
 {
-    const struct scan_progress *p = &job->progress;
+    const struct scan_progress *p = &job->progress; /* only this thread writes it */
 
-    if (r < 0 && job->err.kind != ERR_CANCELLED)
+    if (err->kind == ERR_CANCELLED)
+        return;
+    if (err->kind != ERR_NONE)
         log_warn("the scan for long document ids failed", LOG_S("account", job->account_id),
-            LOG_I("containers", p->containers_done), LOG_S("error", job->err.msg));
-    else if (r == 0)
+            LOG_I("containers", p->containers_done), LOG_S("error", err->msg));
+    else
         log_info("the scan for long document ids is complete", LOG_S("account", job->account_id),
             LOG_I("containers", p->containers_done), LOG_I("ranges", p->ranges_done), LOG_I("offenders", p->offenders),
             LOG_I("requestUnits", p->charge_milli / 1000));
@@ -174,10 +179,11 @@ static void *work(void *ctx)
         job->err = ERR_INIT;
         (void)pthread_mutex_unlock(&scanner->lock);
         struct err err = ERR_INIT;
-        int r = scan_account(job, &err);
+        if (scan_account(job, &err) == 0)
+            err = ERR_INIT;
+        tell_end(job, &err);
         (void)pthread_mutex_lock(&scanner->lock);
         job->err = err;
-        tell_end(job, r);
         finish(job);
     }
     (void)pthread_mutex_unlock(&scanner->lock);
