@@ -202,6 +202,16 @@ static bool is_stale(const struct job *job, int64_t now_ms)
     return job->state == JOB_FINISHED && now_ms - job->finished_ms >= job->scanner->options.keep_ms;
 }
 
+/* What heals by itself is tried again sooner. */
+static bool may_retry(const struct job *job, int64_t now_ms)
+{
+    int64_t wait_ms = job->scanner->options.retry_ms;
+
+    if (job->state != JOB_FINISHED || job->err.kind == ERR_NONE)
+        return false;
+    return now_ms - job->finished_ms >= (err_is_transient(&job->err) ? wait_ms / 10 : wait_ms);
+}
+
 static void enqueue(struct scanner *scanner, struct job *job)
 {
     job->state = JOB_QUEUED;
@@ -271,8 +281,7 @@ void scanner_want(struct scanner *scanner, const char *account_id)
         ; /* too late */
     else if (!job && scanner->jobs.len < SCANNER_MAX_JOBS)
         enqueue(scanner, add(scanner, key, account_id));
-    else if (job && job->state == JOB_FINISHED && job->err.kind != ERR_NONE &&
-             now - job->finished_ms >= scanner->options.retry_ms)
+    else if (job && may_retry(job, now))
         enqueue(scanner, job);
     (void)pthread_mutex_unlock(&scanner->lock);
 }

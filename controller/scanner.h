@@ -7,7 +7,7 @@
 #include "azure/gateway.h"
 #include "cmk/evidence.h"
 
-#define SCANNER_MAX_JOBS 100000 /* known at a time, finished ones included */
+#define SCANNER_MAX_JOBS 100000 /* known at a time, finished ones included; beyond it nothing is begun */
 
 struct scanner;
 
@@ -16,11 +16,12 @@ struct scanner_options {
      * the job's, to be used by all requests of the gateway too. See scan_access.h. */
     int (*open)(void *ctx, const char *account_id, struct http_cancel *cancel, struct gateway **ret, struct err *err);
     void *ctx;
-    int jobs;                /* at a time; 0: 2 */
-    int threads;             /* of each; 0: 4 */
-    int64_t ru_per_second;   /* of each; 0: no limit */
-    int64_t keep_ms;         /* results; 0: 24 h */
-    int64_t retry_ms;        /* how long a failure stands before the scan is taken up again; 0: 10 min */
+    int jobs;              /* at a time; 0: 2 */
+    int threads;           /* of each; 0: 4 */
+    int64_t ru_per_second; /* of each; 0: no limit */
+    int64_t keep_ms;       /* results; 0: 24 h */
+    int64_t retry_ms; /* how long a failure stands before the scan is taken up again; 0: 10 min; a tenth for what heals
+                         by itself */
     int64_t (*now_ms)(void); /* NULL: the system's monotonic clock */
 };
 

@@ -152,20 +152,32 @@ static void range_list_done(struct range_list *list)
     free(list->v);
 }
 
+/* A string; stand-ins for the service send the number that is in it. It becomes a header's value. NULL: neither. */
+static char *range_id_of(const cJSON *item)
+{
+    const char *id = json_string_at(item, "id");
+    int64_t number = 0;
+
+    if (json_int(json_member(item, "id"), false, &number))
+        return xasprintf("%lld", (long long)number);
+    return str_empty(id) || strpbrk(id, "\r\n") ? NULL : xstrdup(id);
+}
+
 static int take_ranges(void *ctx, const cJSON *items, struct err *err)
 {
     struct range_list *list = ctx;
     const cJSON *item;
 
     cJSON_ArrayForEach (item, items) {
-        const char *id = json_string_at(item, "id"), *min = json_string_at(item, "minInclusive");
+        _cleanup_(freep) char *id = range_id_of(item);
+        const char *min = json_string_at(item, "minInclusive");
         const char *max = json_string_at(item, "maxExclusive");
-        if (str_empty(id) || !min || !max || strpbrk(id, "\r\n"))
+        if (!id || !min || !max)
             return bad_item("partition key ranges", err);
         if (list->n == SCAN_MAX_RANGES)
             return err_set(err, ERR_TOO_LARGE, "there are more than %d partition key ranges", SCAN_MAX_RANGES);
         list->v = xrealloc(list->v, (list->n + 1) * sizeof(*list->v));
-        list->v[list->n++] = (struct scan_listed_range){xstrdup(id), xstrdup(min), xstrdup(max)};
+        list->v[list->n++] = (struct scan_listed_range){TAKE_PTR(id), xstrdup(min), xstrdup(max)};
     }
     return 0;
 }

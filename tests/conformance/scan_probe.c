@@ -1,8 +1,9 @@
-/* Scans one gateway on this machine with a key, for comparing servers: scan-probe ENDPOINT KEY CA_FILE [SERVER_NAME].
+/* Scans one gateway on this machine with a key, for comparing servers: scan-probe ENDPOINT KEY CA_FILE [PAGE_SIZE].
  *
  * Prints each offender, sorted by whoever reads it, then a line of counts. */
 #include "azure/scan.h"
 #include "base/file.h"
+#include "base/str.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,13 +20,16 @@ static void on_skipped(void *ctx, const char *database, const char *container, c
     (void)printf("skipped %s/%s %s\n", database, container ? container : "", why->msg);
 }
 
-static int scan_with(struct gateway *gateway, struct err *err)
+static int scan_with(struct gateway *gateway, const char *page_size, struct err *err)
 {
-    const struct scan_options options = {
+    struct scan_options options = {
         .threads = 2, .patience_ms = 5000, .events = {.offender = on_offender, .skipped = on_skipped}};
     _cleanup_(scan_freep) struct scan *scan = NULL;
     struct scan_progress p;
+    int64_t size = 0;
 
+    if (page_size && str_to_i64(page_size, 1, 1000, &size))
+        options.page_size = (int)size;
     if (scan_new(&scan, gateway, &options, err) < 0)
         return -1;
     int r = scan_run(scan, err);
@@ -44,16 +48,16 @@ static int probe(char **argv, struct err *err)
     _cleanup_(buf_done) struct buf ca = BUF_INIT(65536);
 
     if (file_read(argv[3], &ca, err) < 0 ||
-        http_tls_new(&tls, &(struct http_tls_options){.ca_pem = buf_str(&ca), .server_name = argv[4]}, err) < 0 ||
+        http_tls_new(&tls, &(struct http_tls_options){.ca_pem = buf_str(&ca)}, err) < 0 ||
         http_engine_new(&engine, &(struct http_engine_options){.user_agent = "scan-probe"}, err) < 0)
         return -1;
     const struct gateway_options options = {.http = http_engine_client(engine),
         .endpoint = argv[1],
         .cosmos_suffix = "documents.azure.com",
-        .loopback_host = strstr(argv[1], "localhost") ? "localhost" : "127.0.0.1",
+        .loopback_host = "127.0.0.1",
         .key = key,
         .tls = tls};
-    return gateway_new(&gateway, &options, err) < 0 ? -1 : scan_with(gateway, err);
+    return gateway_new(&gateway, &options, err) < 0 ? -1 : scan_with(gateway, argv[4], err);
 }
 
 int main(int argc, char **argv)
@@ -61,7 +65,7 @@ int main(int argc, char **argv)
     struct err err = ERR_INIT;
 
     if (argc < 4) {
-        (void)fprintf(stderr, "usage: scan-probe ENDPOINT KEY CA_FILE [SERVER_NAME]\n");
+        (void)fprintf(stderr, "usage: scan-probe ENDPOINT KEY CA_FILE [PAGE_SIZE]\n");
         return 2;
     }
     if (probe(argv, &err) == 0)
