@@ -13,7 +13,17 @@
 
 static void die(const char *what, const struct err *err)
 {
-    (void)fprintf(stderr, "%s: %s\n", what, err ? err->msg : "it did not start");
+    (void)fprintf(stderr, "%s: %s\n", what, err->msg);
+    exit(1);
+}
+
+static void die_with_log(const char *what, const char *path)
+{
+    _cleanup_(buf_done) struct buf log = BUF_INIT(1 << 20);
+    struct err err = ERR_INIT;
+
+    (void)file_read(path, &log, &err);
+    (void)fprintf(stderr, "%s:\n%s%s\n", what, buf_str(&log), err.msg);
     exit(1);
 }
 
@@ -29,10 +39,8 @@ static void start_process(struct rig *rig, const char *seed)
     write_file(accounts, seed);
     rig->process = process_start(&spec);
     rig->url = await_line(ready, rig->process, READY_MS);
-    if (rig->url)
-        return;
-    print_tail("fake-azure", log, stderr);
-    die("fake-azure", NULL);
+    if (!rig->url)
+        die_with_log("fake-azure did not start", log);
 }
 
 static int connect(struct rig *rig, struct err *err)
