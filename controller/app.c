@@ -5,6 +5,7 @@
 #include "base/env.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "controller/azure_port.h"
 #include "controller/codec.h"
@@ -46,6 +47,10 @@ struct app {
     struct workers *workers;
     pthread_t reflector;
     bool reflecting;
+    /* Of the reflector's thread: while a list is read, what it changed waits for its end. Who owns an account is known
+     * only when all are known. */
+    bool listing;
+    struct map listed;
     struct health health;
 };
 
@@ -62,6 +67,7 @@ static void on_list_begin(void *ctx)
 {
     struct app *app = ctx;
 
+    app->listing = true;
     store_list_begin(app->store);
 }
 
@@ -76,7 +82,11 @@ static void on_upsert(void *ctx, const cJSON *object)
         return;
     }
     _cleanup_(freep) char *key = store_key(resource.ns, resource.name);
-    if (store_put(app->store, &resource) == STORE_CHANGED)
+    if (store_put(app->store, &resource) != STORE_CHANGED)
+        return;
+    if (app->listing)
+        (void)map_set(&app->listed, key, app);
+    else
         work_queue_add(app->queue, key);
 }
 
@@ -94,6 +104,10 @@ static void on_list_end(void *ctx)
     struct app *app = ctx;
 
     store_list_end(app->store, enqueue, app);
+    map_foreach (e, &app->listed)
+        work_queue_add(app->queue, e->key);
+    map_done(&app->listed);
+    app->listing = false;
     if (!health_set_synced(&app->health))
         log_info("synced", LOG_I("resources", store_len(app->store)));
 }
@@ -321,6 +335,7 @@ struct app *app_stop(struct app *app)
     http_engine_free(app->engine);
     http_cancel_free(app->azure_cancel);
     http_cancel_free(app->watch_cancel);
+    map_done(&app->listed);
     free(app);
     return NULL;
 }

@@ -215,8 +215,9 @@ static void take_plan(struct cmk_plan *plan, const cJSON *from)
     const char *hash = json_string_at(from, "hash");
     const cJSON *step;
 
-    if (!hash || !str_copy(plan->hash, sizeof(plan->hash), hash))
+    if (!hash || strlen(hash) >= sizeof(plan->hash))
         return;
+    (void)str_copy(plan->hash, sizeof(plan->hash), hash);
     cJSON_ArrayForEach (step, json_member(from, "steps")) {
         enum cmk_step_type type = cJSON_IsString(step) ? cmk_step_type_parse(step->valuestring) : CMK_NO_STEP;
         if (type != CMK_NO_STEP && plan->n < CMK_MAX_STEPS)

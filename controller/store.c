@@ -117,14 +117,18 @@ static void index_remove(struct store *store, struct entry *entry)
 
 /* ---- versions ---- */
 
-/* Resource versions are decimal numbers that grow (KEP-5504); one that is none counts as new. */
+static bool is_number(const char *version)
+{
+    return version[strspn(version, "0123456789")] == '\0';
+}
+
+/* Resource versions are decimal numbers that grow (KEP-5504); beside one that is none, anything counts as new. */
 static bool is_newer(const char *version, const char *held)
 {
     size_t n = strlen(version), m = strlen(held);
 
-    for (const char *p = version; *p; p++)
-        if (!ascii_isdigit(*p))
-            return true;
+    if (!is_number(version) || !is_number(held))
+        return true;
     return n != m ? n > m : strcmp(version, held) > 0;
 }
 
@@ -172,10 +176,24 @@ static void replace(struct store *store, struct entry *entry, struct cmk_resourc
     index_add(store, entry);
 }
 
+static enum store_change take(struct store *store, struct entry *entry, struct cmk_resource *resource)
+{
+    const struct cmk_resource *held = entry->current ? &entry->current->resource : NULL;
+    enum store_change change = held ? compare(held, resource) : STORE_CHANGED;
+
+    if (held && !is_newer(resource->resource_version, held->resource_version)) {
+        cmk_resource_done(resource);
+        return STORE_SAME;
+    }
+    if (held && !is_same_incarnation(held, resource))
+        entry->memory = (struct store_memory){0};
+    replace(store, entry, resource);
+    return change;
+}
+
 enum store_change store_put(struct store *store, struct cmk_resource *resource)
 {
     _cleanup_(freep) char *key = store_key(resource->ns, resource->name);
-    enum store_change change = STORE_CHANGED;
 
     pthread_mutex_lock(&store->lock);
     struct entry *entry = map_get(&store->entries, key);
@@ -184,19 +202,22 @@ enum store_change store_put(struct store *store, struct cmk_resource *resource)
         (void)map_set(&store->entries, key, entry);
     }
     entry->seen = store->list;
-    const struct cmk_resource *held = entry->current ? &entry->current->resource : NULL;
-    if (held && !is_newer(resource->resource_version, held->resource_version)) {
-        change = STORE_SAME;
-        cmk_resource_done(resource);
-    } else {
-        if (held)
-            change = compare(held, resource);
-        if (held && !is_same_incarnation(held, resource))
-            entry->memory = (struct store_memory){0};
-        replace(store, entry, resource);
-    }
+    enum store_change change = take(store, entry, resource);
     pthread_mutex_unlock(&store->lock);
     return change;
+}
+
+void store_learn(struct store *store, struct cmk_resource *resource)
+{
+    _cleanup_(freep) char *key = store_key(resource->ns, resource->name);
+
+    pthread_mutex_lock(&store->lock);
+    struct entry *entry = map_get(&store->entries, key);
+    if (entry && is_same_incarnation(&entry->current->resource, resource))
+        (void)take(store, entry, resource);
+    else
+        cmk_resource_done(resource);
+    pthread_mutex_unlock(&store->lock);
 }
 
 /* Called with the lock held; the neighbours' keys are queued by the caller's function, which must not call the store.
@@ -230,7 +251,7 @@ void store_list_begin(struct store *store)
 void store_list_end(struct store *store, void (*enqueue)(void *ctx, const char *key), void *ctx)
 {
     pthread_mutex_lock(&store->lock);
-    struct entry **gone = xcalloc(store->entries.len, sizeof(*gone));
+    struct entry **gone = xcalloc(store->entries.len, sizeof(struct entry *));
     size_t n = 0;
     map_foreach (e, &store->entries) {
         struct entry *entry = e->value;

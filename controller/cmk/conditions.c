@@ -70,19 +70,26 @@ static void set_ready(struct cmk_view *view, const struct cmk_step *step, const 
         remove_condition(&view->status, "Stalled");
 }
 
+static char *preflight_summary(const struct look *look)
+{
+    int passed = 0, warnings = 0, unseen = 0;
+
+    for (size_t i = 0; i < look->n_checks; i++) {
+        enum cmk_check_result result = look->checks[i].result;
+        passed += result == CMK_PASSED;
+        warnings += result == CMK_WARNING;
+        unseen += result == CMK_CHECK_UNKNOWN || result == CMK_SKIPPED;
+    }
+    return xasprintf("No check failed: %d passed, %d %s, %d unknown or skipped; status.preflight lists them", passed,
+        warnings, warnings == 1 ? "warning" : "warnings", unseen);
+}
+
 static void set_preflight(struct cmk_view *view, const struct look *look)
 {
     const struct cmk_check *failed = cmk_first_failed(look->checks, look->n_checks);
-    _cleanup_(freep) char *message = NULL;
-    int passed = 0, unseen = 0;
+    _cleanup_(freep) char *message =
+        failed ? xasprintf("%s: %s", failed->name, failed->message) : preflight_summary(look);
 
-    for (size_t i = 0; i < look->n_checks; i++) {
-        passed += look->checks[i].result == CMK_PASSED;
-        unseen += look->checks[i].result == CMK_CHECK_UNKNOWN || look->checks[i].result == CMK_SKIPPED;
-    }
-    message = failed ? xasprintf("%s: %s", failed->name, failed->message)
-                     : xasprintf("%d checks passed, %d could not be or were not made; status.preflight lists them",
-                           passed, unseen);
     set(view, "PreflightPassed", failed ? CMK_FALSE : CMK_TRUE, failed ? "CheckFailed" : "Passed", message);
 }
 
@@ -135,18 +142,25 @@ static void set_key_accessible(struct cmk_view *view)
             view->account.cmk_status);
 }
 
-/* Azure cannot be reached: what was known to be Ready stays so for a while, and nothing is written. */
+/* This pass has changed nothing about the operation. */
+static bool same_operation(const struct cmk_view *view)
+{
+    const struct cmk_operation *now = &view->status.operation, *read = &view->resource->status.operation;
+
+    return now->type == read->type && now->requested_at == read->requested_at && str_eq(now->state, read->state);
+}
+
+/* Azure cannot be reached: what was known stays for a while, and nothing is written, so that a short outage does not
+ * make every resource flap. Ready is worth keeping for longer than the rest. */
 static bool outlives_outage(const struct cmk_view *view, const struct cmk_step *step)
 {
-    const struct cmk_status *status = &view->status;
+    struct cmk_condition *ready = find((struct cmk_status *)&view->status, "Ready");
+    int64_t grace = view->options->unreachable_grace;
 
-    if (step->phase != CMK_IS_UNREACHABLE || view->now - view->failing_since >= view->options->unreachable_grace)
+    if (step->phase != CMK_IS_UNREACHABLE || !ready || !same_operation(view) ||
+        ready->observed_generation != view->resource->generation)
         return false;
-    for (size_t i = 0; i < status->n_conditions; i++)
-        if (str_eq(status->conditions[i].type, "Ready"))
-            return status->conditions[i].status == CMK_TRUE &&
-                   status->conditions[i].observed_generation == view->resource->generation;
-    return false;
+    return view->now - view->failing_since < (ready->status == CMK_TRUE ? grace : grace / 10);
 }
 
 static void publish_facts(struct cmk_view *view, const struct look *look)
@@ -156,7 +170,7 @@ static void publish_facts(struct cmk_view *view, const struct look *look)
     cmk_account_done(&status->account);
     cmk_account_copy(&status->account, &view->account);
     status->has_account = true;
-    status->plan = look->plan;
+    status->plan = cmk_account_unsupported(&view->account) ? (struct cmk_plan){0} : look->plan;
     /* What was checked before our own operation stays: while it runs the account is busy by our own wish. */
     bool ours = look->busy && cmk_operation_open(&status->operation);
     if (look->next != CMK_NO_STEP && !ours) {

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "base/timefmt.h"
+#include "cmk/spec.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,20 +14,31 @@ static const char *or_dash(const char *s)
     return str_empty(s) ? "-" : s;
 }
 
-/* What a step does, as the object of "Azure is ..." . */
-static const char *doing(enum cmk_step_type type)
+/* The last part of a resource id, which is how people call an identity; other targets are short enough. */
+static const char *short_name(const char *target)
 {
-    switch (type) {
+    const char *slash = target && cmk_user_identity_of(target) ? strrchr(target, '/') : NULL;
+
+    return slash ? slash + 1 : or_dash(target);
+}
+
+/* What Azure is doing, as a half sentence. */
+static void doing(const struct cmk_operation *op, char *ret, size_t size)
+{
+    switch (op->type) {
     case CMK_ATTACH_IDENTITY:
-        return "attaching to the account";
+        say("attaching the identity %s to the account", short_name(op->target));
+        break;
     case CMK_SET_DEFAULT_IDENTITY:
-        return "making the account's default identity";
+        say("making %s the account's default identity", short_name(op->target));
+        break;
     case CMK_ENABLE_KEY:
-        return "encrypting the account with";
+        say("encrypting the account with %s", or_dash(op->target));
+        break;
     case CMK_NO_STEP:
+        say("changing the account");
         break;
     }
-    return "changing";
 }
 
 static void steps_of(const struct cmk_plan *plan, char *ret, size_t size)
@@ -114,11 +126,12 @@ void cmk_say_confirming(const struct look *l, char *ret, size_t size)
 
 void cmk_say_running(const struct look *l, char *ret, size_t size)
 {
-    char time[TIME_TEXT_SIZE];
+    char time[TIME_TEXT_SIZE], what[CMK_MESSAGE_SIZE / 2];
 
     elapsed(l, time);
-    say("Azure is %s %s: the operation is %s, running for %s%s%s", doing(l->op->type), or_dash(l->op->target),
-        or_dash(l->op->state), str_eq(time, "0s") ? "less than a minute" : time,
+    doing(l->op, what, sizeof(what));
+    say("Azure is %s: the operation is %s, running for %s%s%s", what, or_dash(l->op->state),
+        str_eq(time, "0s") ? "less than a minute" : time,
         l->op->type == CMK_ENABLE_KEY
             ? "; reads and writes go on, control-plane changes such as adding a region are blocked until it ends"
             : "",

@@ -237,7 +237,8 @@ static bool is_as_desired(const struct look *l)
 
 static bool failure_is_final(const struct look *l)
 {
-    return has_failed(l) && (!cmk_failure_may_pass(l->op) || l->op->attempts >= l->view->options->max_attempts);
+    return has_failed(l) && !is_as_desired(l) &&
+           (!cmk_failure_may_pass(l->op) || l->op->attempts >= l->view->options->max_attempts);
 }
 
 static bool failure_is_fresh(const struct look *l)
@@ -332,11 +333,11 @@ static const struct cmk_rule table[] = {
     {"operation-not-applied", is_running,             CMK_SETTLE,         .settlement = CMK_OP_NOT_APPLIED},
 /* nothing of ours is under way */
     {"failure-outdated",      failure_is_outdated,    CMK_SETTLE,         .settlement = CMK_OP_FORGET},
+    {"failure-final",         failure_is_final,       CMK_REST,           CMK_REASON_OPERATION_FAILED,    CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_failed},
     {"account-broken",        account_is_broken,      CMK_REST,           CMK_REASON_ACCOUNT_NOT_ONLINE,  CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_broken},
     {"account-busy",          account_is_busy,        CMK_REST,           CMK_REASON_ACCOUNT_BUSY,        CMK_IS_WORKING,     WAKE_POLL,       cmk_say_busy},
     {"key-revoked",           key_is_revoked,         CMK_REST,           CMK_REASON_KEY_REVOKED,         CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_revoked},
     {"encrypted",             is_as_desired,          CMK_REST,           CMK_REASON_ENCRYPTED,           CMK_IS_READY,       WAKE_RESYNC,     cmk_say_encrypted},
-    {"failure-final",         failure_is_final,       CMK_REST,           CMK_REASON_OPERATION_FAILED,    CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_failed},
     {"failure-waits",         failure_is_fresh,       CMK_REST,           CMK_REASON_RETRYING,            CMK_IS_WORKING,     WAKE_RETRY,      cmk_say_retrying},
 /* gates before a change */
     {"account-unsupported",   account_is_unsupported, CMK_REST,           CMK_REASON_UNSUPPORTED_ACCOUNT, CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_unsupported},

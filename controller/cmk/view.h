@@ -16,8 +16,9 @@ struct cmk_options {
     int64_t recheck;    /* between looks at what stalled a resource */
     int64_t retry_base; /* before a failed operation is tried again; doubled each time, at most retry_max */
     int64_t retry_max;
-    int64_t max_attempts;      /* of one step, then a person must act */
-    int64_t unreachable_grace; /* how long Ready outlives an Azure that cannot be reached */
+    int64_t max_attempts; /* of one step, then a person must act */
+    int64_t
+        unreachable_grace; /* how long Ready outlives an Azure that cannot be reached; a tenth of it for other states */
 };
 extern const struct cmk_options cmk_default_options;
 

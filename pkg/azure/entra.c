@@ -161,7 +161,7 @@ static void wipe_and_free(cJSON **tree)
 {
     const cJSON *token = *tree ? json_member(*tree, "access_token") : NULL;
 
-    if (cJSON_IsString(token))
+    if (token && cJSON_IsString(token))
         secret_wipe(token->valuestring, strlen(token->valuestring));
     *tree = json_free(*tree);
 }

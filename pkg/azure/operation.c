@@ -69,10 +69,7 @@ static bool tells_failure(const struct arm_response *response, struct arm_operat
 {
     struct err ignored = ERR_INIT;
 
-    if (response->status >= 400 && decode(ret, &response->http.body, &ignored) == 0 && has_failed(ret->state))
-        return true;
-    arm_operation_done(ret);
-    return false;
+    return response->status >= 400 && decode(ret, &response->http.body, &ignored) == 0 && has_failed(ret->state);
 }
 
 static int get(struct arm_client *client, const char *url, struct arm_operation *ret, struct arm_response *response,

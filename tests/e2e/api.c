@@ -25,11 +25,11 @@ static cJSON *parse(const char *text)
 
 void resource_create(struct world *w, const char *name, const char *account, const char *spec)
 {
-    _cleanup_(freep) char *text = xasprintf(
-        "{\"apiVersion\":\"cosmoscmk.io/v1\",\"kind\":\"CosmosCMK\",\"metadata\":{\"name\":\"%s\"},\"spec\":{"
-        "\"accountId\":\"" ACCOUNT_ID("%s") "\"%s%s%s}}",
-        name, account, spec && strstr(spec, "keyVaultKeyUri") ? "" : ",\"keyVaultKeyUri\":\"" KEY "\"", spec ? "," : "",
-        spec ? spec : "");
+    _cleanup_(freep) char *text =
+        xasprintf("{\"apiVersion\":\"cosmoscmk.io/v1\",\"kind\":\"CosmosCMK\",\"metadata\":{\"name\":\"%s\"},\"spec\":{"
+                  "\"accountId\":\"" ACCOUNT_ID("%s") "\"%s%s%s}}",
+            name, account, spec && strstr(spec, "keyVaultKeyUri") ? "" : ",\"keyVaultKeyUri\":\"" KEY "\"",
+            spec ? "," : "", spec ? spec : "");
     _cleanup_(json_freep) cJSON *object = parse(text), *answer = NULL;
     struct err err = ERR_INIT;
 

@@ -1,5 +1,6 @@
-/* The API server of a run: fake-apiserver, or the real one when KUBEBUILDER_ASSETS is set. Whoever starts first (the runner, or a
- * program run by hand) starts it and tells its children by the environment; they use it and leave it alone. */
+/* The API server of a run: fake-apiserver, or the real one when KUBEBUILDER_ASSETS is set. Whoever starts first (the
+ * runner, or a program run by hand) starts it and tells its children by the environment; they use it and leave it
+ * alone. */
 #pragma once
 
 #include "e2e/process.h"
@@ -7,12 +8,12 @@
 #include "kube/client.h"
 
 struct apiserver {
-    char *dir;        /* scratch of the whole run */
+    char *dir; /* scratch of the whole run */
     char *kubeconfig;
-    char *fake_url;   /* of the inspection API; NULL when the server is real */
-    char *fake_ca;    /* path */
-    char *path;       /* PATH with the kubectl that fits, as "PATH=..." */
-    char *env[6];     /* the above for children, up to the first NULL */
+    char *fake_url; /* of the inspection API; NULL when the server is real */
+    char *fake_ca;  /* path */
+    char *path;     /* PATH with the kubectl that fits, as "PATH=..." */
+    char *env[6];   /* the above for children, up to the first NULL */
     bool ours;
     struct process *fake;
     bool real_started;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define LOG_MAX (256 << 20)
+#define TAIL_BYTES 12000
 #define KUBECTL_MS 120000
 
 /* The three accounts of deploy/samples, without times of their own: the flags of fake-azure give those. */
@@ -24,8 +25,7 @@ static const char seed[] =
     "\"location\":\"West Europe\",\"backupPolicy\":\"Continuous\",\"defaultIdentity\":\"FirstPartyIdentity\"},"
     "{\"name\":\"demo-legacy\",\"subscription\":\"00000000-0000-0000-0000-000000000001\",\"resourceGroup\":\"demo\","
     "\"location\":\"West Europe\",\"capabilities\":[\"EnableCassandra\"]}],"
-    "\"resources\":[{\"id\":\"" GROUP_ID
-    "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cosmos-cmk\","
+    "\"resources\":[{\"id\":\"" GROUP_ID "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cosmos-cmk\","
     "\"location\":\"westeurope\",\"properties\":{\"tenantId\":\"" TENANT
     "\",\"principalId\":\"00000000-0000-0000-0000-0000000000c1\","
     "\"clientId\":\"00000000-0000-0000-0000-0000000000c2\"}}]}";
@@ -154,7 +154,8 @@ static bool patches_are_pure(struct world *w)
     cJSON_ArrayForEach (entry, journal) {
         const char *body = json_string_at(entry, "body");
         const char *at = body ? strstr(body, "keyVaultKeyUri") : NULL;
-        if (!at || (str_has_prefix(body, "{\"properties\":{\"keyVaultKeyUri\":\"https://") && strchr(body, ',') == NULL))
+        if (!at ||
+            (str_has_prefix(body, "{\"properties\":{\"keyVaultKeyUri\":\"https://") && strchr(body, ',') == NULL))
             continue;
         (void)fprintf(stderr, "a PATCH sends more than the key: %s\n", body);
         return false;
@@ -162,17 +163,18 @@ static bool patches_are_pure(struct world *w)
     return true;
 }
 
+/* Of a test that has failed nothing more is said than the logs: its own sentence is what counts. */
 static int teardown(void **state)
 {
     struct world *w = *state;
-    bool good = w->passed && (!w->azure || patches_are_pure(w));
+    bool failed = !w->passed, dirty = !failed && w->azure && !patches_are_pure(w);
 
     w->controller = process_end(w->controller);
     w->azure = process_end(w->azure);
-    good = log_is_clean(w) && good;
-    if (!good) {
-        print_tail("controller", w->controller_log, stderr);
-        print_tail("fake-azure", w->azure_log, stderr);
+    dirty = !log_is_clean(w) || dirty;
+    if (failed || dirty) {
+        print_tail("controller", w->controller_log, TAIL_BYTES, stderr);
+        print_tail("fake-azure", w->azure_log, TAIL_BYTES, stderr);
     }
     remove_tree(w->dir);
     free(w->azure_url);
@@ -181,9 +183,8 @@ static int teardown(void **state)
     free(w->controller_log);
     free(w->dir);
     free(w->ns);
-    int result = good ? 0 : -1;
     free(w);
-    return result;
+    return dirty && !failed ? -1 : 0;
 }
 
 int run_scenes(const char *group, const struct scene *scenes, size_t n)

@@ -1,11 +1,11 @@
 /* What the end-to-end tests share: the real processes of one test, and what can be asked of them.
  *
- * Every test has a namespace, a fake-azure and a controller of its own, all of which end with it. The API server is that of the
- * run (apiserver.h). Helpers fail the test by themselves, with a sentence; a failed test prints the ends of the logs. Waiting
- * polls and has a generous deadline; nothing sleeps for a fixed time.
+ * Every test has a namespace, a fake-azure and a controller of its own, all of which end with it. The API server is
+ * that of the run (apiserver.h). Helpers fail the test by themselves, with a sentence; a failed test prints the ends of
+ * the logs. Waiting polls and has a generous deadline; nothing sleeps for a fixed time.
  *
- * After every test, passed or not, its leftovers are checked: no secret in the controller's log, no report of a sanitizer, and
- * no PATCH that sends a key together with anything else. */
+ * After every test, passed or not, its leftovers are checked: no secret in the controller's log, no report of a
+ * sanitizer, and no PATCH that sends a key together with anything else. */
 #pragma once
 
 #include "unit.h"
@@ -19,12 +19,13 @@
 #define CLIENT_SECRET "canary~secret-that-nobody-may-see"
 #define GROUP_ID "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/demo"
 #define ACCOUNT_ID(name) GROUP_ID "/providers/Microsoft.DocumentDB/databaseAccounts/" name
-#define IDENTITY "UserAssignedIdentity=" GROUP_ID "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cosmos-cmk"
+#define IDENTITY                                                                                                       \
+    "UserAssignedIdentity=" GROUP_ID "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cosmos-cmk"
 #define KEY "https://demo-vault.vault.azure.net/keys/cosmos"
 #define OTHER_KEY "https://demo-vault.vault.azure.net/keys/other"
 #define KEY_BODY "{\"properties\":{\"keyVaultKeyUri\":\"" KEY "\"}}"
 
-#define WAIT_MS 60000 /* for anything that takes a second or two on an idle machine */
+#define WAIT_MS 30000 /* for anything that takes a second or two on an idle machine */
 
 struct world {
     const struct scene *scene;
@@ -50,8 +51,8 @@ struct kube_client *the_kube(void);
 
 /* ---- processes ---- */
 
-/* Fast operations unless the flags (NULL-terminated, may be NULL) say otherwise. Knows the accounts demo-orders, demo-ledger and
- * demo-legacy of deploy/samples. */
+/* Fast operations unless the flags (NULL-terminated, may be NULL) say otherwise. Knows the accounts demo-orders,
+ * demo-ledger and demo-legacy of deploy/samples. */
 void azure_start(struct world *w, const char *const *flags);
 /* Short intervals unless the flags say otherwise. */
 void controller_start(struct world *w, const char *const *flags);
@@ -62,8 +63,8 @@ void controller_kill(struct world *w);
 /* SIGTERM; the test fails unless it ends with 0 within limit_ms. Gives the time it took. */
 int64_t controller_stop(struct world *w, int64_t limit_ms);
 
-/* kubectl in the test's namespace, with the arguments up to the first NULL; fails the test unless it ends with 0. The output
- * is the caller's. */
+/* kubectl in the test's namespace, with the arguments up to the first NULL; fails the test unless it ends with 0. The
+ * output is the caller's. */
 char *kubectl(struct world *w, const char *const *args);
 
 /* ---- resources (api.c) ---- */
@@ -92,8 +93,8 @@ void assert_member(const cJSON *object, const char *path, const char *expected);
 
 /* ---- inspection (api.c) ---- */
 
-/* One request to the inspection API of a fake; fails the test unless the status is 2xx. body may be NULL. The answer is the
- * caller's, NULL when it is empty. */
+/* One request to the inspection API of a fake; fails the test unless the status is 2xx. body may be NULL. The answer is
+ * the caller's, NULL when it is empty. */
 cJSON *azure_ask(struct world *w, const char *method, const char *path, const char *body);
 cJSON *apiserver_ask(const char *method, const char *path, const char *body);
 /* A rule for fake-azure: JSON as in tests/fakes/README.md. */

@@ -12,7 +12,7 @@ struct pool_job {
     int64_t started_at;
 };
 
-/* Runs all; done (may be NULL) is called for each as it ends. stop (may be NULL) is asked now and then; when it says true
- * everything ends, with status -1. Returns how many did not end with 0. */
+/* Runs all; done (may be NULL) is called for each as it ends. stop (may be NULL) is asked now and then; when it says
+ * true everything ends, with status -1. Returns how many did not end with 0. */
 size_t pool_run(
     struct pool_job *jobs, size_t n, size_t at_once, void (*done)(const struct pool_job *job), bool (*stop)(void));

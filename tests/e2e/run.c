@@ -11,10 +11,11 @@
 #include <signal.h>
 #include <string.h>
 
-#define AT_ONCE 3
+#define AT_ONCE 5 /* they mostly wait */
 #define FAKE_LIMIT_MS 270000
 #define REAL_LIMIT_MS 600000
 #define SKIPPED 77
+#define OUTPUT_BYTES 1000000
 
 static volatile sig_atomic_t told_to_stop;
 
@@ -32,7 +33,7 @@ static void report(const struct pool_job *job)
 {
     (void)printf("---- %s: %s after %lld.%03lld s\n", job->spec.name, job->status == 0 ? "passed" : "FAILED",
         (long long)job->took_ms / 1000, (long long)job->took_ms % 1000);
-    print_tail("its output", job->spec.out, stdout);
+    print_tail("its output", job->spec.out, OUTPUT_BYTES, stdout);
     (void)fflush(stdout);
 }
 
@@ -42,8 +43,8 @@ static size_t run_all(const struct apiserver *server, char **programs, size_t n,
 
     for (size_t i = 0; i < n; i++) {
         const char *slash = strrchr(programs[i], '/');
-        jobs[i] = (struct pool_job){.spec = {.name = slash ? slash + 1 : programs[i], .argv = {programs[i]}},
-            .timeout_ms = limit_ms};
+        jobs[i] = (struct pool_job){
+            .spec = {.name = slash ? slash + 1 : programs[i], .argv = {programs[i]}}, .timeout_ms = limit_ms};
         jobs[i].spec.out = xasprintf("%s/%s.out", server->dir, jobs[i].spec.name);
         for (size_t j = 0; j < ARRAY_LEN(server->env) && server->env[j]; j++)
             jobs[i].spec.env[j] = server->env[j];

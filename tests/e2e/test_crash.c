@@ -1,9 +1,9 @@
-/* kill -9 at every effect: just before and just after each request to Azure, and each write to Kubernetes, of the way of an
- * account with three steps. Whatever was lost, the account ends Ready and no step is accepted twice.
+/* kill -9 at every effect: just before and just after each request to Azure, and each write to Kubernetes, of the way
+ * of an account with three steps. Whatever was lost, the account ends Ready and no step is accepted twice.
  *
- * The requests of an undisturbed run are counted first. Then every case is a run of this program with --case, several at a time:
- * its controller is stopped by a fault at request n (held: the request has no effect; answered late: it has, but nobody knows),
- * killed, and started again. */
+ * The requests of an undisturbed run are counted first. Then every case is a run of this program with --case, several
+ * at a time: its controller is stopped by a fault at request n (held: the request has no effect; answered late: it has,
+ * but nobody knows), killed, and started again. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -14,9 +14,10 @@
 #include <string.h>
 
 #define STEPS 3
-#define AT_ONCE 6
+#define AT_ONCE 10
 #define CASE_MS 120000
 #define POLL_MS 20
+#define OUTPUT_BYTES 30000
 
 enum where { AT_AZURE, AT_KUBERNETES };
 
@@ -105,7 +106,7 @@ static void report(const struct pool_job *job)
     if (job->status == 0)
         return;
     (void)fprintf(stderr, "case %s %s %s failed:\n", job->spec.argv[2], job->spec.argv[3], job->spec.argv[4]);
-    print_tail("its output", job->spec.out, stderr);
+    print_tail("its output", job->spec.out, OUTPUT_BYTES, stderr);
 }
 
 static size_t run_cases(struct world *w, const char *where, const char *when, int n)
@@ -170,7 +171,8 @@ int main(int argc, char **argv)
     static const struct scene all[] = {
         {"kill -9 just before each request to Azure loses and repeats nothing", before_each_azure_request},
         {"kill -9 just after each request to Azure loses and repeats nothing", after_each_azure_request},
-        {"kill -9 just before each status write loses and repeats nothing", before_each_status_write, .fake_only = true},
+        {"kill -9 just before each status write loses and repeats nothing", before_each_status_write,
+            .fake_only = true},
         {"kill -9 just after each status write loses and repeats nothing", after_each_status_write, .fake_only = true},
     };
     int64_t n = 0;

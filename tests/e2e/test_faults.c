@@ -1,5 +1,5 @@
-/* Azure says no: operations that fail, accounts that are not there, rights that are missing, throttling, locks. The status says it in
- * Azure's words, and goes on by itself when the reason is gone. */
+/* Azure says no: operations that fail, accounts that are not there, rights that are missing, throttling, locks. The
+ * status says it in Azure's words, and goes on by itself when the reason is gone. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "e2e/harness.h"
@@ -32,7 +32,8 @@ static void assert_heals(struct world *w, const char *reason, bool stalled, cons
 static void failed_scan_is_retried(struct world *w)
 {
     start(w,
-        "{\"failWith\":{\"code\":\"InternalServerError\",\"message\":\"The document scan could not be finished\",\"times\":1}}",
+        "{\"failWith\":{\"code\":\"InternalServerError\",\"message\":\"The document scan could not be "
+        "finished\",\"times\":1}}",
         NULL);
     _cleanup_(json_freep) cJSON *object = await_reason(w, "orders", "Encrypted");
     assert_int_equal(azure_patches(w, "demo-orders"), 2);
@@ -43,7 +44,8 @@ static void scan_that_never_succeeds(struct world *w)
 {
     azure_start(w, NULL);
     json_free(azure_ask(w, "PUT", "/fake/accounts/demo-orders",
-        "{\"failWith\":{\"code\":\"InternalServerError\",\"message\":\"The document scan could not be finished\",\"times\":9}}"));
+        "{\"failWith\":{\"code\":\"InternalServerError\",\"message\":\"The document scan could not be "
+        "finished\",\"times\":9}}"));
     resource_create(w, "orders", "demo-orders", NULL);
     controller_start(w, (const char *const[]){"--max-attempts", "2", NULL});
     _cleanup_(json_freep) cJSON *object = await_reason(w, "orders", "OperationFailed");
@@ -55,7 +57,8 @@ static void refused_by_the_key_vault(struct world *w)
 {
     start(w,
         "{\"failWith\":{\"code\":\"Forbidden\",\"message\":\"Access to the key vault was denied: "
-        "{\\\"error\\\":{\\\"code\\\":\\\"Forbidden\\\",\\\"message\\\":\\\"The user, group or application does not have "
+        "{\\\"error\\\":{\\\"code\\\":\\\"Forbidden\\\",\\\"message\\\":\\\"The user, group or application does not "
+        "have "
         "keys get permission on key vault 'demo-vault'\\\",\\\"innererror\\\":{\\\"code\\\":\\\"AccessDenied\\\"}}}\","
         "\"times\":1}}",
         NULL);
@@ -74,7 +77,9 @@ static void refused_by_the_key_vault(struct world *w)
 
 static void refused_patch(struct world *w)
 {
-    start(w, "{\"refuseWith\":{\"status\":400,\"code\":\"BadRequest\",\"message\":\"The key is not usable\",\"times\":1}}", NULL);
+    start(w,
+        "{\"refuseWith\":{\"status\":400,\"code\":\"BadRequest\",\"message\":\"The key is not usable\",\"times\":1}}",
+        NULL);
     _cleanup_(json_freep) cJSON *object = await_reason(w, "orders", "OperationFailed");
     assert_condition(object, "Stalled", "True", "OperationFailed", "The key is not usable");
     assert_int_equal(azure_patches(w, "demo-orders"), 1);
@@ -88,7 +93,8 @@ static void account_appears_later(struct world *w)
     _cleanup_(json_freep) cJSON *object = await_reason(w, "late", "AccountNotFound");
     assert_condition(object, "Stalled", "True", "AccountNotFound", "demo-late");
     json_free(azure_ask(w, "PUT", "/fake/accounts/demo-late",
-        "{\"subscription\":\"00000000-0000-0000-0000-000000000001\",\"resourceGroup\":\"demo\",\"location\":\"West Europe\"}"));
+        "{\"subscription\":\"00000000-0000-0000-0000-000000000001\",\"resourceGroup\":\"demo\",\"location\":\"West "
+        "Europe\"}"));
     await_end(w, "late", "Encrypted");
     assert_int_equal(azure_patches(w, "demo-late"), 1);
 }
@@ -103,10 +109,22 @@ static void wrong_secret(struct world *w)
     assert_int_equal(azure_count(w, NULL, "demo-orders"), 0);
 }
 
+/* Not an error of the start: kubelet may be about to write it again. */
+static void missing_token_file(struct world *w)
+{
+    azure_start(w, NULL);
+    resource_create(w, "orders", "demo-orders", NULL);
+    controller_start_env(
+        w, NULL, (const char *const[]){"AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE=/no/such/token", NULL});
+    _cleanup_(json_freep) cJSON *object = await_reason(w, "orders", "AccessDenied");
+    assert_condition(object, "Stalled", "True", "AccessDenied", "/no/such/token");
+}
+
 static void no_right_to_read(struct world *w)
 {
     start(w, NULL,
-        "{\"match\":{\"method\":\"GET\",\"pathContains\":\"demo-orders\",\"count\":0},\"action\":{\"status\":403,\"body\":{\"error\":{"
+        "{\"match\":{\"method\":\"GET\",\"pathContains\":\"demo-orders\",\"count\":0},\"action\":{\"status\":403,"
+        "\"body\":{\"error\":{"
         "\"code\":\"AuthorizationFailed\",\"message\":\"The client does not have authorization to perform action "
         "'Microsoft.DocumentDB/databaseAccounts/read'\"}}}}");
     assert_heals(w, "AccessDenied", true, "Microsoft.DocumentDB/databaseAccounts/read", 1);
@@ -125,27 +143,33 @@ static void no_right_to_write(struct world *w)
 
 static void throttled_with_a_time(struct world *w)
 {
-    start(w, NULL, "{\"match\":{\"pathContains\":\"demo-orders\",\"count\":0},\"action\":{\"status\":429,\"retryAfter\":1," TOO_MANY "}}");
+    start(w, NULL,
+        "{\"match\":{\"pathContains\":\"demo-orders\",\"count\":0},\"action\":{\"status\":429,\"retryAfter\":"
+        "1," TOO_MANY "}}");
     assert_heals(w, "Throttled", false, "throttled", 1);
 }
 
 static void throttled_without_a_time(struct world *w)
 {
-    start(w, NULL, "{\"match\":{\"pathContains\":\"demo-orders\",\"count\":0},\"action\":{\"status\":429," TOO_MANY "}}");
+    start(
+        w, NULL, "{\"match\":{\"pathContains\":\"demo-orders\",\"count\":0},\"action\":{\"status\":429," TOO_MANY "}}");
     assert_heals(w, "Throttled", false, "throttled", 1);
 }
 
 static void throttled_patch(struct world *w)
 {
-    start(w, NULL, "{\"match\":{\"method\":\"PATCH\",\"count\":0},\"action\":{\"status\":429,\"retryAfter\":1," TOO_MANY "}}");
+    start(w, NULL,
+        "{\"match\":{\"method\":\"PATCH\",\"count\":0},\"action\":{\"status\":429,\"retryAfter\":1," TOO_MANY "}}");
     assert_heals(w, "Throttled", false, "throttled", 0);
 }
 
 static void locked_account(struct world *w)
 {
     start(w, NULL,
-        "{\"match\":{\"method\":\"PATCH\",\"count\":0},\"action\":{\"status\":412,\"body\":{\"code\":\"PreconditionFailed\","
-        "\"message\":\"There is already an operation in progress which requires exclusive lock on this service demo-orders. "
+        "{\"match\":{\"method\":\"PATCH\",\"count\":0},\"action\":{\"status\":412,\"body\":{\"code\":"
+        "\"PreconditionFailed\","
+        "\"message\":\"There is already an operation in progress which requires exclusive lock on this service "
+        "demo-orders. "
         "Please retry the operation after sometime.\"}}}");
     assert_heals(w, "AccountBusy", false, "exclusive lock", 0);
 }
@@ -184,10 +208,12 @@ int main(void)
     static const struct scene scenes[] = {
         {"a document scan that fails is tried again and succeeds", failed_scan_is_retried},
         {"a document scan that goes on failing stalls in the end, with Azure's words", scan_that_never_succeeds},
-        {"an operation refused by the key vault stalls with its words, until somebody asks again", refused_by_the_key_vault},
+        {"an operation refused by the key vault stalls with its words, until somebody asks again",
+            refused_by_the_key_vault},
         {"a refused PATCH stalls with Azure's words and is not repeated", refused_patch},
         {"an account that appears later is encrypted then", account_appears_later},
         {"a wrong client secret is said in Entra's words", wrong_secret},
+        {"a missing token file is said", missing_token_file},
         {"a missing right to read is said, and taken up once it is given", no_right_to_read},
         {"a missing right to write is said, and taken up once it is given", no_right_to_write},
         {"throttling with Retry-After is waited for", throttled_with_a_time},

@@ -1,5 +1,5 @@
-/* The main job as a user sees it: the samples are applied with kubectl, every account ends as it should, Azure receives each
- * change once, and then nothing is written any more. */
+/* The main job as a user sees it: the samples are applied with kubectl, every account ends as it should, Azure receives
+ * each change once, and then nothing is written any more. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "e2e/harness.h"
@@ -90,7 +90,6 @@ static void kubectl_shows_it(struct world *w)
     assert_non_null(strstr(azure, "demo-ledger"));
     assert_non_null(strstr(described, "on which Azure cannot enable customer-managed keys"));
 }
-
 
 static char *version_of(struct world *w, const char *name)
 {

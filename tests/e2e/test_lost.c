@@ -1,5 +1,5 @@
-/* Answers that never came, operations that nobody can look up any more, tokens that end in between, outages: the account is read
- * and no change is sent twice. */
+/* Answers that never came, operations that nobody can look up any more, tokens that end in between, outages: the
+ * account is read and no change is sent twice. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "e2e/harness.h"
@@ -21,6 +21,20 @@ static void cut_after_the_patch(struct world *w)
     assert_int_equal(azure_patches(w, "demo-orders"), 1);
 }
 
+/* The operation takes longer than an effect may take to show: the account says that something runs, and that is enough.
+ */
+static void cut_after_a_patch_that_takes_long(struct world *w)
+{
+    azure_start(w, (const char *const[]){"--encrypt-seconds", "600", NULL});
+    azure_fault(w, "{\"match\":{\"method\":\"PATCH\"},\"action\":{\"cut\":\"after\"}}");
+    resource_create(w, "orders", "demo-orders", NULL);
+    controller_start(w, NULL);
+    await_end(w, "orders", "Encrypting");
+    json_free(azure_ask(w, "POST", "/fake/operations/demo-orders/finish", "{\"state\":\"Succeeded\"}"));
+    await_end(w, "orders", "Encrypted");
+    assert_int_equal(azure_patches(w, "demo-orders"), 1);
+}
+
 static void cut_before_the_patch(struct world *w)
 {
     start_with(w, "{\"match\":{\"method\":\"PATCH\"},\"action\":{\"cut\":\"before\"}}");
@@ -32,15 +46,17 @@ static void cut_before_the_patch(struct world *w)
 
 static void gateway_timeout_after_the_patch(struct world *w)
 {
-    start_with(w, "{\"match\":{\"method\":\"PATCH\"},\"action\":{\"status\":504,\"commit\":true,\"body\":{\"error\":{\"code\":"
-                  "\"GatewayTimeout\",\"message\":\"The gateway did not receive a response\"}}}}");
+    start_with(w,
+        "{\"match\":{\"method\":\"PATCH\"},\"action\":{\"status\":504,\"commit\":true,\"body\":{\"error\":{\"code\":"
+        "\"GatewayTimeout\",\"message\":\"The gateway did not receive a response\"}}}}");
     await_end(w, "orders", "Encrypted");
     assert_int_equal(azure_patches(w, "demo-orders"), 1);
 }
 
 static void lost_operation_url(struct world *w)
 {
-    start_with(w, "{\"match\":{\"pathContains\":\"operationsStatus\",\"count\":0},\"action\":{\"status\":404,\"body\":{\"error\":{"
+    start_with(w, "{\"match\":{\"pathContains\":\"operationsStatus\",\"count\":0},\"action\":{\"status\":404,\"body\":{"
+                  "\"error\":{"
                   "\"code\":\"NotFound\",\"message\":\"The operation was not found\"}}}}");
     await_end(w, "orders", "Encrypted");
     assert_int_equal(azure_patches(w, "demo-orders"), 1);
@@ -105,7 +121,8 @@ static void status_writes_fail(struct world *w)
 static void the_record_of_a_change_is_lost(struct world *w)
 {
     azure_start(w, NULL);
-    /* The first write is the write-ahead; the second would record what Azure answered, and so would the third, on its own. */
+    /* The first write is the write-ahead; the second would record what Azure answered, and so would the third, on its
+     * own. */
     fault_of_namespace(w, "\"method\":\"PATCH\",\"nth\":2,\"count\":2", "\"status\":500");
     resource_create(w, "orders", "demo-orders", NULL);
     controller_start(w, NULL);
@@ -130,6 +147,8 @@ int main(void)
 {
     static const struct scene scenes[] = {
         {"a connection cut after Azure took the change: it is found by reading, not sent again", cut_after_the_patch},
+        {"a connection cut after Azure took a change that takes long: it is followed",
+            cut_after_a_patch_that_takes_long},
         {"a connection cut before Azure took the change: it is sent again after a while", cut_before_the_patch},
         {"a 504 after Azure took the change: it is found by reading, not sent again", gateway_timeout_after_the_patch},
         {"an operation whose URL is gone is followed through the account", lost_operation_url},

@@ -73,7 +73,7 @@ static void answer(struct azure_request *r, struct fake_call *call)
     }
 }
 
-static void handle(void *ctx, struct serve_exchange *exchange, const struct serve_request *request)
+static void handle(void *ctx, struct httpd_exchange *exchange, const struct httpd_request *request)
 {
     struct fake_azure *azure = ctx;
     struct fake_call *call = fake_call_begin(azure->core, exchange, request);
@@ -175,8 +175,8 @@ static void name_base_url(struct settings *s, int port)
 static int serve(struct settings *s, struct err *err)
 {
     struct fake_azure *azure = &s->azure;
-    _cleanup_(serve_stopp) struct serve_server *server = NULL;
-    const struct serve_options options = {.address = s->process.address,
+    _cleanup_(httpd_stopp) struct httpd_server *server = NULL;
+    const struct httpd_options options = {.address = s->process.address,
         .port = (int)s->process.port,
         .tls_cert_file = s->process.cert_file,
         .tls_key_file = s->process.key_file,
@@ -184,9 +184,9 @@ static int serve(struct settings *s, struct err *err)
         .handler = handle,
         .ctx = azure};
 
-    if (serve_start(&server, &options, err) < 0)
+    if (httpd_start(&server, &options, err) < 0)
         return -1;
-    name_base_url(s, serve_port(server));
+    name_base_url(s, httpd_port(server));
     if (fake_process_ready(&s->process, azure->base_url, err) < 0)
         return -1;
     fake_core_wait(azure->core);

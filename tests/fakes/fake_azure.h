@@ -24,8 +24,8 @@ struct fake_azure {
 /* One request on its way through. */
 struct azure_request {
     struct fake_azure *azure;
-    const struct serve_request *http;
-    struct serve_exchange *exchange;
+    const struct httpd_request *http;
+    struct httpd_exchange *exchange;
     struct fake_reply *reply;
     int64_t now_ms;
     char *copy; /* of the path, cut into segments */

@@ -118,7 +118,7 @@ static bool audience_fits(const struct fake_azure *azure, const char *audience)
 
 bool azure_authenticate(struct azure_request *r)
 {
-    const char *header = serve_request_header(r->exchange, "authorization");
+    const char *header = httpd_request_header(r->exchange, "authorization");
     int64_t issued_ms = 0, end_ms = 0;
 
     if (str_empty(header))
@@ -192,19 +192,19 @@ struct form {
     char assertion[FORM_VALUE_MAX];
 };
 
-static void read_form(const struct serve_request *http, struct form *form)
+static void read_form(const struct httpd_request *http, struct form *form)
 {
-    const struct serve_request as_query = {.query = http->body};
+    const struct httpd_request as_query = {.query = http->body};
 
     *form = (struct form){0};
-    (void)serve_query(&as_query, "grant_type", form->grant_type, sizeof(form->grant_type));
-    (void)serve_query(&as_query, "client_id", form->client_id, sizeof(form->client_id));
-    (void)serve_query(&as_query, "client_secret", form->secret, sizeof(form->secret));
-    (void)serve_query(&as_query, "client_assertion_type", form->assertion_type, sizeof(form->assertion_type));
-    (void)serve_query(&as_query, "client_assertion", form->assertion, sizeof(form->assertion));
+    (void)httpd_query(&as_query, "grant_type", form->grant_type, sizeof(form->grant_type));
+    (void)httpd_query(&as_query, "client_id", form->client_id, sizeof(form->client_id));
+    (void)httpd_query(&as_query, "client_secret", form->secret, sizeof(form->secret));
+    (void)httpd_query(&as_query, "client_assertion_type", form->assertion_type, sizeof(form->assertion_type));
+    (void)httpd_query(&as_query, "client_assertion", form->assertion, sizeof(form->assertion));
     /* The older shape, which ADFS has, names a resource instead of a scope. */
-    if (!serve_query(&as_query, "scope", form->scope, sizeof(form->scope)))
-        (void)serve_query(&as_query, "resource", form->scope, sizeof(form->scope));
+    if (!httpd_query(&as_query, "scope", form->scope, sizeof(form->scope)))
+        (void)httpd_query(&as_query, "resource", form->scope, sizeof(form->scope));
 }
 
 /* The claims of somebody else's JWT, unverified; NULL when it is none. */

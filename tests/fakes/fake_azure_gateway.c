@@ -77,7 +77,7 @@ static void rid_of(struct azure_request *r, const char *database, const char *co
 /* The part of a list that this page shows; sets the continuation. */
 static void page_of(struct azure_request *r, const struct azure_data *data, size_t n, size_t *ret_from, size_t *ret_to)
 {
-    const char *token = serve_request_header(r->exchange, "x-ms-continuation");
+    const char *token = httpd_request_header(r->exchange, "x-ms-continuation");
     int64_t from = 0, size = data ? data->list_page : 100;
 
     if (token && !str_to_i64(token, 0, (int64_t)n, &from))
@@ -210,8 +210,8 @@ static bool parse_query(const char *text, struct query *ret)
 /* The query of the body; false: the refusal is in the reply. */
 static bool read_query(struct azure_request *r, const struct target *t, struct query *ret)
 {
-    const char *type = serve_request_header(r->exchange, "content-type");
-    const char *api = serve_request_header(r->exchange, "x-ms-cosmos-apitype");
+    const char *type = httpd_request_header(r->exchange, "content-type");
+    const char *api = httpd_request_header(r->exchange, "x-ms-cosmos-apitype");
     _cleanup_(json_freep) cJSON *body = NULL;
 
     if (!str_eq(type, "application/query+json")) {
@@ -242,8 +242,8 @@ static bool read_query(struct azure_request *r, const struct target *t, struct q
 /* Range "" of the header is everything. False: the refusal is in the reply. */
 static bool find_range(struct azure_request *r, const struct azure_container *container, struct azure_page_question *q)
 {
-    const char *id = serve_request_header(r->exchange, "x-ms-documentdb-partitionkeyrangeid");
-    const char *enabled = serve_request_header(r->exchange, "x-ms-documentdb-query-enablecrosspartition");
+    const char *id = httpd_request_header(r->exchange, "x-ms-documentdb-partitionkeyrangeid");
+    const char *enabled = httpd_request_header(r->exchange, "x-ms-documentdb-query-enablecrosspartition");
     const struct azure_range *range = id ? azure_container_range(container, id) : NULL;
 
     q->from = 0;
@@ -268,7 +268,7 @@ static bool find_range(struct azure_request *r, const struct azure_container *co
 /* {"token":"+RID:~…#RT:1#TRC:0#OFF:n","range":{"min":"","max":"FF"}}; the range must be the one that is asked for. */
 static bool read_continuation(struct azure_request *r, struct azure_page_question *q)
 {
-    const char *token = serve_request_header(r->exchange, "x-ms-continuation");
+    const char *token = httpd_request_header(r->exchange, "x-ms-continuation");
     _cleanup_(json_freep) cJSON *tree = NULL;
     char from[3], to[3];
 
@@ -316,7 +316,7 @@ static void put_document(void *ctx, const char *id, int64_t number)
 
 static int64_t max_items(struct azure_request *r)
 {
-    const char *text = serve_request_header(r->exchange, "x-ms-max-item-count");
+    const char *text = httpd_request_header(r->exchange, "x-ms-max-item-count");
     int64_t n = DEFAULT_MAX_ITEMS;
 
     if (text && str_to_i64(text, -1, 10000, &n) && n > 0)
@@ -403,7 +403,7 @@ static void answer(struct azure_request *r, const struct target *t)
     else if (get && str_eq(t->type, "pkranges"))
         list_ranges(r, t, container);
     else if (str_eq(r->http->method, "POST") && str_eq(t->type, "docs") &&
-             str_eq_nocase(serve_request_header(r->exchange, "x-ms-documentdb-isquery"), "true"))
+             str_eq_nocase(httpd_request_header(r->exchange, "x-ms-documentdb-isquery"), "true"))
         run_query(r, t, container);
     else
         azure_gateway_error(
@@ -413,11 +413,11 @@ static void answer(struct azure_request *r, const struct target *t)
 static char *decoded(const char *segment)
 {
     _cleanup_(freep) char *query_text = xasprintf("v=%s", segment);
-    const struct serve_request as_query = {.query = query_text};
+    const struct httpd_request as_query = {.query = query_text};
     size_t size = strlen(segment) + 1;
     char *text = xcalloc(size, 1);
 
-    (void)serve_query(&as_query, "v", text, size);
+    (void)httpd_query(&as_query, "v", text, size);
     return text;
 }
 
@@ -452,7 +452,7 @@ void azure_gateway(struct azure_request *r)
         not_found(r, 0, "There is nothing here (text of fake-azure).");
         return;
     }
-    if (!serve_request_header(r->exchange, "x-ms-version")) {
+    if (!httpd_request_header(r->exchange, "x-ms-version")) {
         azure_gateway_error(
             r, 400, 0, "BadRequest", false, "Required Header x-ms-version is missing (text of fake-azure).");
         return;

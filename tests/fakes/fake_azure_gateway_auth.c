@@ -62,7 +62,7 @@ static bool is_signed_with(
 static bool is_signed(struct azure_request *r, const struct azure_account *account, const char *type, const char *link,
     const char *signature)
 {
-    const char *date = serve_request_header(r->exchange, "x-ms-date");
+    const char *date = httpd_request_header(r->exchange, "x-ms-date");
     _cleanup_(freep) char *verb = str_lower(xstrdup(r->http->method)), *when = str_lower(xstrdup(date ? date : ""));
     _cleanup_(freep) char *text = xasprintf("%s\n%s\n%s\n%s\n\n", verb, type, link, when);
 
@@ -137,7 +137,7 @@ static bool by_token(struct azure_request *r, const struct azure_account *accoun
 
 static bool has_good_date(struct azure_request *r)
 {
-    const char *date = serve_request_header(r->exchange, "x-ms-date");
+    const char *date = httpd_request_header(r->exchange, "x-ms-date");
     int64_t ms = 0;
 
     if (!date) {
@@ -155,11 +155,11 @@ static bool has_good_date(struct azure_request *r)
 static char *decoded_header(const char *value)
 {
     _cleanup_(freep) char *query_text = xasprintf("v=%s", value);
-    const struct serve_request as_query = {.query = query_text};
+    const struct httpd_request as_query = {.query = query_text};
     size_t size = strlen(value) + 1;
     char *text = xcalloc(size, 1);
 
-    (void)serve_query(&as_query, "v", text, size);
+    (void)httpd_query(&as_query, "v", text, size);
     return text;
 }
 
@@ -167,7 +167,7 @@ bool azure_gateway_authorize(
     struct azure_request *r, const struct azure_account *account, const char *type, const char *link)
 {
     static const char master[] = "type=master&ver=1.0&sig=", aad[] = "type=aad&ver=1.0&sig=";
-    const char *header = serve_request_header(r->exchange, "authorization");
+    const char *header = httpd_request_header(r->exchange, "authorization");
 
     if (str_empty(header)) {
         azure_gateway_error(r, 401, 0, "Unauthorized", false,

@@ -1,5 +1,6 @@
-/* What must hold at every effect, whatever the faults (section 3 of the design). Each check says what was broken, the first is
- * kept. Nothing here asks the controller's rules: the judge is what was read, what the API server holds, and what Azure knows. */
+/* What must hold at every effect, whatever the faults (section 3 of the design). Each check says what was broken, the
+ * first is kept. Nothing here asks the controller's rules: the judge is what was read, what the API server holds, and
+ * what Azure knows. */
 #include "sim/world.h"
 
 #include "base/mem.h"
@@ -107,11 +108,11 @@ static void check_body(struct world *w, const struct cmk_resource *resource, con
     _cleanup_(freep) char *sent = json_print(body);
     _cleanup_(freep) char *user_id = xstrdup(cmk_user_identity_of(resource->spec.default_identity));
     _cleanup_(freep) char *expected =
-        str_eq(type, "EnableKey")
-            ? xasprintf("{\"properties\":{\"keyVaultKeyUri\":\"%s\"}}", resource->spec.key_uri)
+        str_eq(type, "EnableKey") ? xasprintf("{\"properties\":{\"keyVaultKeyUri\":\"%s\"}}", resource->spec.key_uri)
         : str_eq(type, "SetDefaultIdentity")
             ? xasprintf("{\"properties\":{\"defaultIdentity\":\"%s\"}}", resource->spec.default_identity)
-            : xasprintf("{\"identity\":{\"type\":\"UserAssigned\",\"userAssignedIdentities\":{\"%s\":{}}}}", user_id ? user_id : "");
+            : xasprintf("{\"identity\":{\"type\":\"UserAssigned\",\"userAssignedIdentities\":{\"%s\":{}}}}",
+                  user_id ? user_id : "");
 
     if (!str_eq(sent, expected))
         violation(w, "%s sends %s instead of %s", type, sent, expected);
@@ -127,7 +128,8 @@ static void check_repeat(struct world *w, const struct azure_account *account, c
         const struct world_patch *p = &w->patches[i];
         if (!p->operation || !str_eq(p->body, text))
             continue;
-        bool undone = p->operation->state == AZURE_OP_SUCCEEDED && key && account && !cmk_same_key(account->key_uri, key);
+        bool undone =
+            p->operation->state == AZURE_OP_SUCCEEDED && key && account && !cmk_same_key(account->key_uri, key);
         if (p->operation->state != AZURE_OP_FAILED && !undone)
             violation(w, "a change that Azure has accepted is sent again: %s", text);
     }
@@ -182,11 +184,13 @@ static void note_write_ahead(struct world *w, struct world_object *o, const cJSO
 /* Invariant 5. */
 static void check_ready(struct world *w, const struct world_object *o)
 {
-    const char *key = json_string_at(o->json, "spec.keyVaultKeyUri"), *state = json_string_at(o->json, "status.operation.state");
+    const char *key = json_string_at(o->json, "spec.keyVaultKeyUri"),
+               *state = json_string_at(o->json, "status.operation.state");
 
     if (w->seen.process != w->process || w->seen.effect <= w->pass_begin)
         violation(w, "Ready although the account was not read in this pass");
-    else if (!seen_at_rest(w) || !cmk_same_key(w->seen.key_uri, key) || !str_has_prefix(w->seen.key_status, AZURE_KEY_CONFIRMED))
+    else if (!seen_at_rest(w) || !cmk_same_key(w->seen.key_uri, key) ||
+             !str_has_prefix(w->seen.key_status, AZURE_KEY_CONFIRMED))
         violation(w, "Ready although the account was read as %s with %s", w->seen.state, w->seen.key_uri);
     if (json_at(o->json, "status.operation.type") && !json_at(o->json, "status.operation.completedAt"))
         violation(w, "Ready although an operation is %s", state);
@@ -194,14 +198,16 @@ static void check_ready(struct world *w, const struct world_object *o)
         violation(w, "Ready with a plan");
 }
 
-void oracle_status(struct world *w, struct world_object *o, const cJSON *before, bool conditional)
+void oracle_status(struct world *w, struct world_object *o, const cJSON *before, const cJSON *patch)
 {
+    bool conditional = json_string_at(patch, "metadata.resourceVersion") != NULL;
+    bool whole = json_at(patch, "status.conditions") != NULL;
     bool ready = str_eq(world_condition(o, "Ready", "status"), "True");
     bool working = world_condition(o, "Reconciling", "status")[0], stalled = world_condition(o, "Stalled", "status")[0];
     int64_t generation = 0, observed = -1;
 
     note_write_ahead(w, o, before, conditional);
-    if (!conditional)
+    if (!whole) /* the record of an operation alone says nothing about the account */
         return;
     if (ready)
         check_ready(w, o);

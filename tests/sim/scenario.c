@@ -1,3 +1,4 @@
+/* The ordinary lives. Each has one account "orders" and one resource of that name. */
 #include "sim/scenario.h"
 
 #include "base/mem.h"

@@ -34,7 +34,8 @@ static void print_difference(const char *name, const char *expected, const char 
         actual += line_length(actual) + 1;
     }
     print_error("%s: the trace differs (SIM_UPDATE=1 rewrites it)\n%.*s", name, (int)(expected - before[0]), before[0]);
-    for (int i = 0; i < 6 && *expected; i++, expected += line_length(expected) + (expected[line_length(expected)] != '\0'))
+    for (int i = 0; i < 6 && *expected;
+         i++, expected += line_length(expected) + (expected[line_length(expected)] != '\0'))
         print_error("-%.*s\n", (int)line_length(expected), expected);
     for (int i = 0; i < 6 && *actual; i++, actual += line_length(actual) + (actual[line_length(actual)] != '\0'))
         print_error("+%.*s\n", (int)line_length(actual), actual);
@@ -172,9 +173,10 @@ static void suspended_while_azure_encrypts(void **state _unused_)
 
 static void the_document_scan_fails_and_is_retried(void **state _unused_)
 {
-    struct world *w = world_with("\"failWith\":{\"code\":\"InternalServerError\",\"message\":\"Document scan failed with "
-                                 "StatusCode 429. Please increase the throughput of the collection and retry.\",\"times\":2}",
-        "");
+    struct world *w =
+        world_with("\"failWith\":{\"code\":\"InternalServerError\",\"message\":\"Document scan failed with "
+                   "StatusCode 429. Please increase the throughput of the collection and retry.\",\"times\":2}",
+            "");
 
     world_run(w, 12 * HOUR_MS);
     finish("scan-fails", w);
@@ -182,9 +184,10 @@ static void the_document_scan_fails_and_is_retried(void **state _unused_)
 
 static void a_long_document_id_needs_a_person(void **state _unused_)
 {
-    struct world *w = world_with("\"encryptSeconds\":600,\"failWith\":{\"code\":\"BadRequest\",\"message\":\"Customer Managed "
-                                 "Key enablement failed: documents with ids longer than 990 bytes exist.\",\"times\":1}",
-        "");
+    struct world *w =
+        world_with("\"encryptSeconds\":600,\"failWith\":{\"code\":\"BadRequest\",\"message\":\"Customer Managed "
+                   "Key enablement failed: documents with ids longer than 990 bytes exist.\",\"times\":1}",
+            "");
 
     world_run(w, HOUR_MS);
     world_annotate(w, "orders", "2026-03-02T09:00:00Z");

@@ -1,5 +1,5 @@
-/* What happened, as a person would tell it: one line an event, in seconds since the begin. Passes that are like the one before
- * are counted instead of shown. */
+/* What happened, as a person would tell it: one line an event, in seconds since the begin. Passes that are like the one
+ * before are counted instead of shown. */
 #include "sim/world.h"
 
 #include "base/mem.h"
@@ -17,7 +17,8 @@ static void stamp(const struct world *w, struct buf *b)
 static void flush_quiet(struct world *w, struct world_object *o)
 {
     if (o->quiet && o->quiet_writes)
-        buf_printf(&w->trace, "          %s  ... %zu more like this, %zu of them wrote the status\n", o->key, o->quiet, o->quiet_writes);
+        buf_printf(&w->trace, "          %s  ... %zu more like this, %zu of them wrote the status\n", o->key, o->quiet,
+            o->quiet_writes);
     else if (o->quiet)
         buf_printf(&w->trace, "          %s  ... %zu more like this\n", o->key, o->quiet);
     o->quiet = o->quiet_writes = 0;
@@ -78,7 +79,8 @@ void trace_status(struct world *w, struct world_object *o)
     _cleanup_(buf_done) struct buf line = BUF_INIT(65536);
     const char *type = json_string_at(o->json, "status.operation.type");
 
-    buf_printf(&line, "status: Ready=%s %s", world_condition(o, "Ready", "status"), world_condition(o, "Ready", "reason"));
+    buf_printf(
+        &line, "status: Ready=%s %s", world_condition(o, "Ready", "status"), world_condition(o, "Ready", "reason"));
     put_conditions(&line, o);
     if (type)
         buf_printf(&line, ", operation %s %s", type, json_string_at(o->json, "status.operation.state"));

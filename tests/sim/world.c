@@ -1,7 +1,8 @@
 /* The life of the world: the driver, the process and its deaths, the faults.
  *
- * A process that dies is not torn out of reconcile(): from that moment nothing it asks for happens and everything fails, so that
- * it unwinds and frees what it holds; then its store, queue and memory are thrown away and a new one lists the API server. */
+ * A process that dies is not torn out of reconcile(): from that moment nothing it asks for happens and everything
+ * fails, so that it unwinds and frees what it holds; then its store, queue and memory are thrown away and a new one
+ * lists the API server. */
 #include "sim/world.h"
 
 #include "azure/cloud.h"
@@ -29,10 +30,10 @@ const char *effect_name(enum effect effect)
 
 const char *fault_name(enum fault fault)
 {
-    static const char *const names[FAULT_COUNT] = {"none", "crash before", "crash after", "slow", "outsider",
+    static const char *const names[FAULT_COUNT] = {"none", "crash before", "crash after", "slow", "pause", "outsider",
         "Kubernetes conflict", "Kubernetes down", "Kubernetes answer lost", "429", "429 with Retry-After", "500",
-        "503 with Retry-After", "504 after the change", "cut before", "cut after", "403", "404", "412", "token refused",
-        "garbage"};
+        "503 with Retry-After", "504 after the change", "cut before", "cut after", "late", "403", "404", "412",
+        "token refused", "garbage"};
 
     return names[fault];
 }
@@ -45,7 +46,7 @@ bool fault_fits(enum fault fault, enum effect effect)
         return effect == EFFECT_WRITE;
     if (fault <= FAULT_KUBE_LOST)
         return effect == EFFECT_WRITE || effect == EFFECT_WRITE_OPERATION;
-    if (fault == FAULT_412)
+    if (fault == FAULT_412 || fault == FAULT_LATE)
         return effect == EFFECT_PATCH;
     return effect == EFFECT_READ_ACCOUNT || effect == EFFECT_READ_OPERATION || effect == EFFECT_PATCH;
 }
@@ -77,7 +78,7 @@ static void process_start(struct world *w)
 {
     static const struct queue_options queue = {.backoff_base_ms = 500, .backoff_max_ms = 300000};
 
-    w->process++;
+    w->process = ++w->n_processes;
     w->dead = false;
     w->store = store_new();
     w->queue = queue_new(&queue);
@@ -100,6 +101,34 @@ void world_die(struct world *w)
 {
     w->dead = true;
     w->crashes++;
+}
+
+#define PAUSE_MS 600000
+
+/* What the paused pass has said so far comes after what the other process says. */
+void world_pause(struct world *w)
+{
+    struct world paused = *w;
+
+    w->pass_text = BUF_INIT(1 << 20);
+    w->pass_print = BUF_INIT(1 << 20);
+    process_start(w);
+    world_run(w, w->now - w->begin + PAUSE_MS);
+    process_end(w);
+    buf_done(&w->pass_text);
+    buf_done(&w->pass_print);
+    w->pass_text = paused.pass_text;
+    w->pass_print = paused.pass_print;
+    w->store = paused.store;
+    w->queue = paused.queue;
+    w->kube = paused.kube;
+    w->process = paused.process;
+    w->pass_begin = paused.pass_begin;
+    w->reconciler.store = paused.store;
+    w->dead = false;
+    for (size_t i = 0; i < w->n_objects; i++)
+        w->objects[i].changed = true;
+    trace_effect(w, TRACE_NEWS, "the process goes on after a pause of 10 min");
 }
 
 struct world *world_new(const struct world_options *options)
@@ -162,6 +191,8 @@ struct world *world_free(struct world *w)
     free(w->seen.key_uri);
     free(w->seen.key_status);
     free(w->operation_word);
+    free(w->late.account);
+    free(w->late.body);
     buf_done(&w->violation);
     buf_done(&w->trace);
     buf_done(&w->pass_text);
@@ -206,7 +237,7 @@ enum fault world_begin_effect(struct world *w, enum effect effect)
         w->effects[w->n_effects] = (unsigned char)effect;
     enum fault fault = fault_of(w, effect);
     w->now += fault == FAULT_SLOW ? SLOW_MS : w->options.latency_ms;
-    azure_model_advance(w->model, w->now);
+    world_azure_advance(w);
     if (fault == FAULT_OUTSIDER)
         w->outsider(w);
     if (fault == FAULT_CRASH_BEFORE) {
@@ -295,7 +326,7 @@ static bool step(struct world *w, int64_t end)
         return w->now < end;
     }
     w->now = wake < end ? wake : end;
-    azure_model_advance(w->model, w->now);
+    world_azure_advance(w);
     return w->now < end;
 }
 

@@ -1,12 +1,13 @@
 /* The world in which cosmoscmk is simulated: Azure, an API server, a clock, and one controller process that can die.
  *
- * What runs for real: controller/reconcile.c, store.c, codec, azure_port.c and kube_port.c, controller/cmk, pkg/azure's ARM
- * client and decoding, pkg/queue's pure core. What is replaced: HTTP (a struct http_client over the model of fake-azure),
- * kube_merge_patch() (the one function of pkg/kube that kube_port.c calls; the linker takes the one defined here), time and
- * random numbers.
+ * What runs for real: controller/reconcile.c, store.c, codec, azure_port.c and kube_port.c, controller/cmk, pkg/azure's
+ * ARM client and decoding, pkg/queue's pure core. What is replaced: HTTP (a struct http_client over the model of
+ * fake-azure), kube_merge_patch() (the one function of pkg/kube that kube_port.c calls; the linker takes the one
+ * defined here), time and random numbers.
  *
- * One request that leaves the process is one effect. Effects are numbered from 1; a fault names the effect that it meets. Every
- * effect is watched by the oracles of oracle.c, which know the design's section 3 and nothing of the implementation. */
+ * One request that leaves the process is one effect. Effects are numbered from 1; a fault names the effect that it
+ * meets. Every effect is watched by the oracles of oracle.c, which know the design's section 3 and nothing of the
+ * implementation. */
 #pragma once
 
 #include "cmk/view.h"
@@ -15,8 +16,8 @@
 #include "controller/store.h"
 #include "fakes/fake_azure_model.h"
 #include "http/http.h"
-#include "json/json.h"
 #include "queue/queue.h"
+#include "json/json.h"
 
 #define WORLD_MAX_OBJECTS 4
 #define WORLD_MAX_EFFECTS 20000
@@ -24,10 +25,11 @@
 #define WORLD_MAX_PATCHES 64
 
 #define SUBSCRIPTION "00000000-0000-0000-0000-000000000001"
-#define ACCOUNT_ID(name) \
+#define ACCOUNT_ID(name)                                                                                               \
     "/subscriptions/" SUBSCRIPTION "/resourceGroups/shop/providers/Microsoft.DocumentDB/databaseAccounts/" name
-#define IDENTITY_ID(name) \
-    "/subscriptions/" SUBSCRIPTION "/resourceGroups/shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" name
+#define IDENTITY_ID(name)                                                                                              \
+    "/subscriptions/" SUBSCRIPTION                                                                                     \
+    "/resourceGroups/shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" name
 #define KEY_URI(name) "https://contoso.vault.azure.net/keys/" name
 
 enum effect {
@@ -46,7 +48,8 @@ enum fault {
     FAULT_CRASH_BEFORE, /* the process dies, the effect does not happen */
     FAULT_CRASH_AFTER,  /* the effect happens, the process dies before it hears of it */
     FAULT_SLOW,         /* takes 100 s, and is well */
-    FAULT_OUTSIDER,     /* world.outsider() acts just before the effect */
+    FAULT_PAUSE,    /* happens, then the process stands still for 10 min while another takes over, and goes on alone */
+    FAULT_OUTSIDER, /* world.outsider() acts just before the effect */
     FAULT_KUBE_CONFLICT,
     FAULT_KUBE_DOWN,
     FAULT_KUBE_LOST, /* written, the answer lost */
@@ -57,6 +60,7 @@ enum fault {
     FAULT_504_AFTER, /* the change is made, the gateway gives up waiting */
     FAULT_CUT_BEFORE,
     FAULT_CUT_AFTER,
+    FAULT_LATE, /* the connection is cut after 5 s, and the change is made 50 s later still */
     FAULT_403,
     FAULT_404,
     FAULT_412,
@@ -128,6 +132,11 @@ struct world {
     struct azure_model *model;
     struct world_patch patches[WORLD_MAX_PATCHES];
     size_t n_patches;
+    /* A change that is still on its way to Azure. */
+    struct {
+        int64_t at; /* 0: none */
+        char *account, *body;
+    } late;
 
     struct world_object objects[WORLD_MAX_OBJECTS];
     size_t n_objects;
@@ -136,7 +145,8 @@ struct world {
 
     /* The process. */
     unsigned process; /* its number */
-    bool dead;        /* it has died, and only unwinds: nothing that it does reaches anybody */
+    unsigned n_processes;
+    bool dead; /* it has died, and only unwinds: nothing that it does reaches anybody */
     size_t crashes;
     uint64_t uuids;
     struct store *store;
@@ -177,6 +187,7 @@ enum fault world_begin_effect(struct world *w, enum effect effect);
 /* What comes after an effect that has happened: true when the process is no longer there to hear of it. */
 bool world_dies_after(struct world *w, enum fault fault);
 void world_die(struct world *w);
+void world_pause(struct world *w);
 
 /* ---- world_azure.c ---- */
 
@@ -186,6 +197,8 @@ void world_account(struct world *w, const char *name, const char *members);
 struct azure_account *world_azure_account(const struct world *w, const char *name);
 /* A PATCH of somebody else, which must be accepted. */
 void world_azure_patch(struct world *w, const char *name, const char *body);
+/* What was on its way arrives. */
+void world_azure_advance(struct world *w);
 size_t world_accepted(const struct world *w, enum cmk_step_type type);
 
 /* ---- world_kube.c ---- */
@@ -205,7 +218,7 @@ void json_merge(cJSON *target, const cJSON *patch);
 /* ---- oracle.c ---- */
 
 void oracle_patch(struct world *w, const struct azure_account *account, const cJSON *body, const char *correlation);
-void oracle_status(struct world *w, struct world_object *o, const cJSON *before, bool conditional);
+void oracle_status(struct world *w, struct world_object *o, const cJSON *before, const cJSON *patch);
 void oracle_seen(struct world *w, const cJSON *account);
 void violation(struct world *w, const char *format, ...) _printf_(2, 3);
 

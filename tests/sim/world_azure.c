@@ -10,6 +10,8 @@
 #define ENDPOINT "https://management.azure.com"
 #define TIMEOUT_MS 90000 /* after which pkg/azure gives up */
 #define GATEWAY_MS 60000 /* after which ARM gives up */
+#define LATE_CUT_MS 5000
+#define LATE_MS 50000
 
 struct world_http {
     struct http_client client; /* first: perform() finds the rest through it */
@@ -92,21 +94,19 @@ static int read_account(struct exchange *x)
 
 static enum cmk_step_type type_of(const cJSON *body)
 {
-    return json_member(body, "identity")                     ? CMK_ATTACH_IDENTITY
-           : json_at(body, "properties.defaultIdentity")     ? CMK_SET_DEFAULT_IDENTITY
-           : json_at(body, "properties.keyVaultKeyUri")      ? CMK_ENABLE_KEY
-                                                             : CMK_NO_STEP;
+    return json_member(body, "identity")                 ? CMK_ATTACH_IDENTITY
+           : json_at(body, "properties.defaultIdentity") ? CMK_SET_DEFAULT_IDENTITY
+           : json_at(body, "properties.keyVaultKeyUri")  ? CMK_ENABLE_KEY
+                                                         : CMK_NO_STEP;
 }
 
-static void remember(struct exchange *x, const cJSON *body, const struct azure_verdict *verdict)
+static void remember(struct world *w, const cJSON *body, const char *text, const struct azure_verdict *verdict)
 {
-    struct world *w = x->w;
-
     if (w->n_patches == WORLD_MAX_PATCHES) {
         violation(w, "changes without end");
         return;
     }
-    w->patches[w->n_patches++] = (struct world_patch){.body = xstrdup(x->request->body),
+    w->patches[w->n_patches++] = (struct world_patch){.body = xstrdup(text),
         .status = verdict->status,
         .operation = verdict->status == 200 ? verdict->operation : NULL,
         .type = type_of(body)};
@@ -134,7 +134,7 @@ static int patch_account(struct exchange *x)
     if (json_parse(&body, x->request->body, x->request->body_len, NULL) < 0)
         return answer(x, 400, "InvalidRequestContent", "no JSON");
     azure_patch(x->w->model, account, "2025-10-15", body, x->w->now, &verdict);
-    remember(x, body, &verdict);
+    remember(x->w, body, x->request->body, &verdict);
     if (verdict.status == 200)
         accepted(x, account, verdict.operation);
     else
@@ -186,6 +186,13 @@ static int fault_before(struct exchange *x, enum fault fault, int *ret_r)
         x->w->now += TIMEOUT_MS;
         *ret_r = no_answer(x, ERR_TIMEOUT, sent, "no answer within 90s");
         return 1;
+    case FAULT_LATE:
+        x->w->now += LATE_CUT_MS;
+        x->w->late.at = x->w->now + LATE_MS;
+        str_replace(&x->w->late.account, strrchr(x->path, '/') + 1);
+        str_replace(&x->w->late.body, x->request->body);
+        *ret_r = no_answer(x, ERR_UNAVAILABLE, sent, "the connection was cut");
+        return 1;
     case FAULT_TOKEN:
         *ret_r = no_answer(x, ERR_UNAUTHORIZED, false, "AADSTS7000215: Invalid client secret provided.");
         return 1;
@@ -197,7 +204,8 @@ static int fault_before(struct exchange *x, enum fault fault, int *ret_r)
     case FAULT_503_LATER:
         return later(x, 503, "ServiceUnavailable", "The service is unavailable.", 30), 1;
     case FAULT_403:
-        return answer(x, 403, "AuthorizationFailed", "The client does not have authorization to perform this action."), 1;
+        return answer(x, 403, "AuthorizationFailed", "The client does not have authorization to perform this action."),
+               1;
     case FAULT_404:
         return answer(x, 404, "ResourceNotFound", "The Resource was not found."), 1;
     case FAULT_412:
@@ -216,12 +224,16 @@ static int fault_after(struct exchange *x, enum fault fault)
     if (world_dies_after(x->w, fault))
         return no_answer(x, ERR_CANCELLED, sent, "this process is dead");
     switch (fault) {
+    case FAULT_PAUSE:
+        world_pause(x->w);
+        return 0;
     case FAULT_CUT_AFTER:
         x->w->now += TIMEOUT_MS;
         return no_answer(x, ERR_TIMEOUT, sent, "no answer within 90s");
     case FAULT_504_AFTER:
         x->w->now += GATEWAY_MS;
-        return answer(x, 504, "GatewayTimeout", "The gateway did not receive a response within the specified time period.");
+        return answer(
+            x, 504, "GatewayTimeout", "The gateway did not receive a response within the specified time period.");
     case FAULT_GARBAGE:
         buf_clear(&x->response->body);
         buf_puts(&x->response->body, "<html>Your connection is being checked</html>");
@@ -235,7 +247,8 @@ static int fault_after(struct exchange *x, enum fault fault)
 
 static const char *header(const struct http_request *request, const char *name)
 {
-    for (const struct http_header *h = request->headers; h < request->headers + HTTP_MAX_REQUEST_HEADERS && h->name; h++)
+    for (const struct http_header *h = request->headers; h < request->headers + HTTP_MAX_REQUEST_HEADERS && h->name;
+         h++)
         if (str_eq_nocase(h->name, name))
             return h->value;
     return "";
@@ -248,38 +261,47 @@ static const char *last_part(const char *s)
     return slash ? slash + 1 : str_empty(s) ? "none" : s;
 }
 
-static void trace_operation(struct world *w, const char *word)
+static void describe_body(struct exchange *x, const cJSON *tree, struct buf *b)
 {
-    trace_effect(w, str_eq(word, w->operation_word) ? TRACE_DETAIL : TRACE_NEWS, "GET operation: %s", word);
+    if (x->response->status != 200)
+        buf_printf(b, "%d %s", x->response->status, json_string_at(tree, "error.code"));
+    else if (!tree)
+        buf_puts(b, "200 without sense");
+    else if (x->effect == EFFECT_READ_OPERATION)
+        buf_puts(b, json_string_at(tree, "status"));
+    else
+        buf_printf(b, "%s, key %s, default identity %s", json_string_at(tree, "properties.provisioningState"),
+            last_part(json_string_at(tree, "properties.keyVaultKeyUri")),
+            last_part(json_string_at(tree, "properties.defaultIdentity")));
+}
+
+static enum trace weight_of(struct exchange *x, const char *word)
+{
+    struct world *w = x->w;
+
+    if (x->effect != EFFECT_READ_OPERATION)
+        return x->effect == EFFECT_PATCH ? TRACE_NEWS : TRACE_USUAL;
+    bool same = str_eq(word, w->operation_word);
     str_replace(&w->operation_word, word);
+    return same ? TRACE_DETAIL : TRACE_NEWS;
 }
 
 static void trace(struct exchange *x, int r)
 {
     static const char *const what[EFFECT_COUNT] = {
-        [EFFECT_READ_ACCOUNT] = "GET account", [EFFECT_READ_OPERATION] = "GET operation", [EFFECT_PATCH] = "PATCH"};
+        [EFFECT_READ_ACCOUNT] = "GET account", [EFFECT_READ_OPERATION] = "GET operation", [EFFECT_PATCH] = "PATCH "};
+    _cleanup_(buf_done) struct buf b = BUF_INIT(4096);
     _cleanup_(json_freep) cJSON *tree = NULL;
-    const char *name = what[x->effect], *body = x->effect == EFFECT_PATCH ? x->request->body : "";
-    const char *space = x->effect == EFFECT_PATCH ? " " : "";
-
-    enum trace weight = x->effect == EFFECT_PATCH ? TRACE_NEWS : TRACE_USUAL;
 
     if (x->w->dead)
         return;
     (void)json_parse(&tree, buf_str(&x->response->body), x->response->body.len, NULL);
     if (r < 0)
-        trace_effect(x->w, weight, "%s%s%s: %s", name, space, body, x->err->msg);
-    else if (x->response->status != 200)
-        trace_effect(x->w, weight, "%s%s%s: %d %s", name, space, body, x->response->status,
-            json_string_at(tree, "error.code"));
-    else if (!tree)
-        trace_effect(x->w, weight, "%s%s%s: 200 without sense", name, space, body);
-    else if (x->effect == EFFECT_READ_OPERATION)
-        trace_operation(x->w, json_string_at(tree, "status"));
+        buf_puts(&b, x->err->msg);
     else
-        trace_effect(x->w, weight, "%s%s%s: %s, key %s, default identity %s", name, space, body,
-            json_string_at(tree, "properties.provisioningState"), last_part(json_string_at(tree, "properties.keyVaultKeyUri")),
-            last_part(json_string_at(tree, "properties.defaultIdentity")));
+        describe_body(x, tree, &b);
+    trace_effect(x->w, weight_of(x, buf_str(&b)), "%s%s: %s", what[x->effect],
+        x->effect == EFFECT_PATCH ? x->request->body : "", buf_str(&b));
 }
 
 static int exchange(struct exchange *x)
@@ -295,7 +317,9 @@ static int exchange(struct exchange *x)
     }
     if (fault_before(x, fault, &r))
         return r;
-    r = x->effect == EFFECT_PATCH ? patch_account(x) : x->effect == EFFECT_READ_OPERATION ? read_operation(x) : read_account(x);
+    r = x->effect == EFFECT_PATCH            ? patch_account(x)
+        : x->effect == EFFECT_READ_OPERATION ? read_operation(x)
+                                             : read_account(x);
     return r < 0 ? r : fault_after(x, fault);
 }
 
@@ -313,9 +337,9 @@ static int perform(
     if (query)
         *query++ = '\0';
     x.query = query;
-    x.effect = str_eq(request->method, "PATCH")         ? EFFECT_PATCH
+    x.effect = str_eq(request->method, "PATCH")       ? EFFECT_PATCH
                : strstr(x.path, "/operationsStatus/") ? EFFECT_READ_OPERATION
-                                                        : EFFECT_READ_ACCOUNT;
+                                                      : EFFECT_READ_ACCOUNT;
     int r = exchange(&x);
     trace(&x, r);
     free(x.path);
@@ -360,6 +384,28 @@ void world_azure_patch(struct world *w, const char *name, const char *body)
     (void)json_free(json);
     trace_note(w, "somebody sends PATCH %s: %d", body, verdict.status);
     buf_done(&verdict.message);
+}
+
+static void arrive_late(struct world *w)
+{
+    struct azure_verdict verdict = AZURE_VERDICT_INIT;
+    cJSON *body = NULL;
+
+    azure_model_advance(w->model, w->late.at);
+    if (json_parse(&body, w->late.body, strlen(w->late.body), NULL) == 0) {
+        azure_patch(w->model, azure_model_account(w->model, w->late.account), "2025-10-15", body, w->late.at, &verdict);
+        remember(w, body, w->late.body, &verdict);
+    }
+    w->late.at = 0;
+    (void)json_free(body);
+    buf_done(&verdict.message);
+}
+
+void world_azure_advance(struct world *w)
+{
+    if (w->late.at && w->late.at <= w->now)
+        arrive_late(w);
+    azure_model_advance(w->model, w->now);
 }
 
 size_t world_accepted(const struct world *w, enum cmk_step_type type)
