@@ -1,7 +1,7 @@
 /* The scan as a whole: who does what next, and what is known of it from outside.
  *
  * The threads take work from one state under one lock and hold it only between requests. The first failure ends all of
- * them; what they had in work goes back into the state, which then is the position to resume from. */
+ * them; what they had in work stays in the state as far as it was read, which then is the position to resume from. */
 #include "azure/scan.h"
 
 #include "azure/scan_private.h"

@@ -330,9 +330,6 @@ int scan_read(struct scan *scan, struct scan_container *container, struct scan_r
         return 0;
     if (err->kind == ERR_GONE && substatus == GATEWAY_RANGE_GONE)
         return follow_split(scan, container, range, err);
-    (void)pthread_mutex_lock(&scan->lock);
-    scan_range_put_back(range);
-    (void)pthread_mutex_unlock(&scan->lock);
     if (err->kind == ERR_NOT_FOUND)
         return give_up(scan, container, err);
     return err_wrap(err, "cannot read %s/%s", container->database, container->name);

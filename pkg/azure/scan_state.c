@@ -308,11 +308,6 @@ void scan_range_gone(struct scan_container *container, struct scan_range *range)
     drop_range(container, range);
 }
 
-void scan_range_put_back(struct scan_range *range)
-{
-    range->state = RANGE_WAITING;
-}
-
 bool scan_range_offender(struct scan_container *container, struct scan_range *range, const char *id, size_t len)
 {
     char digest[DIGEST_HEX_SIZE];

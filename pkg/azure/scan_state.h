@@ -83,8 +83,6 @@ int scan_container_ranges(
 void scan_range_finish(struct scan_state *state, struct scan_container *container, struct scan_range *range);
 /* A range in work is not there any more: what it found is not told again by its successors. */
 void scan_range_gone(struct scan_container *container, struct scan_range *range);
-/* A range in work could not be read to its end now. */
-void scan_range_put_back(struct scan_range *range);
 void scan_container_skip(struct scan_container *container);
 
 /* Is this offender of the range news? Remembers it. */
