@@ -117,7 +117,13 @@ static int gather(void *ctx, const struct cmk_view *view, struct cmk_evidence *r
     struct azure_port_context *context = ctx;
     const struct cmk_spec *spec = &view->resource->spec;
 
-    return evidence_gather(context->client, &context->evidence, spec->account_id, spec, &view->account, ret, err);
+    if (evidence_gather(context->client, &context->evidence, spec->account_id, spec, &view->account, ret, err) < 0)
+        return -1;
+    if (spec->document_ids == CMK_IDS_SCAN && context->scanner) {
+        scanner_want(context->scanner, spec->account_id);
+        scanner_look(context->scanner, spec->account_id, &ret->scan);
+    }
+    return 0;
 }
 
 static int read_culprit(void *ctx, const char *account_id, char ret[static CMK_CULPRIT_SIZE], struct err *err)

@@ -34,6 +34,51 @@ int cosmos_account_get(struct arm_client *client, const struct arm_id *id, struc
     return r;
 }
 
+/* --- the key --- */
+
+static int take_key(const struct arm_response *response, struct secret **ret, struct err *err)
+{
+    cJSON *tree = NULL;
+
+    if (arm_json_parse(&tree, response->http.body.data, response->http.body.len, err) < 0)
+        return -1;
+    /* Either will do; both are wiped. */
+    const cJSON *keys[] = {
+        json_member(tree, "primaryReadonlyMasterKey"), json_member(tree, "secondaryReadonlyMasterKey")};
+    *ret = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (!cJSON_IsString(keys[i]))
+            continue;
+        char *text = keys[i]->valuestring;
+        if (!*ret && *text)
+            *ret = secret_new(text, strlen(text));
+        secret_wipe(text, strlen(text));
+    }
+    (void)json_free(tree);
+    return *ret ? 0 : err_set(err, ERR_PROTOCOL, "Azure's answer has no primaryReadonlyMasterKey");
+}
+
+int cosmos_account_read_only_key(
+    struct arm_client *client, const struct arm_id *id, struct secret **ret, struct err *err)
+{
+    _cleanup_(freep) char *path = xasprintf("%s/readonlykeys", id->text);
+    struct arm_response response;
+
+    int r = arm_call(client, "POST", path, COSMOS_API_VERSION, NULL, NULL, &response, err);
+    if (r == 0)
+        r = take_key(&response, ret, err);
+    secret_wipe(response.http.body.data, response.http.body.cap);
+    arm_response_done(&response);
+    if (r == 0)
+        return 0;
+    if (err)
+        err->maybe_sent = false;
+    if (err && err->kind == ERR_FORBIDDEN)
+        return err_wrap(err, "the account's read-only key cannot be had without the right "
+                             "Microsoft.DocumentDB/databaseAccounts/readonlykeys/action");
+    return err_wrap(err, "cannot get the account's read-only key");
+}
+
 void cosmos_accepted_done(struct cosmos_accepted *accepted)
 {
     free(accepted->status_url);

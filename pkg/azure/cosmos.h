@@ -2,6 +2,7 @@
 #pragma once
 
 #include "azure/arm.h"
+#include "base/secret.h"
 
 #define COSMOS_API_VERSION "2025-10-15"
 
@@ -25,6 +26,7 @@ struct cosmos_account {
     char *identity_type;      /* identity.type, "None" when absent */
     char *backup_policy;      /* backupPolicy.type, or NULL */
     char *sql_endpoint;       /* sqlEndpoint, else documentEndpoint */
+    bool local_auth_disabled; /* disableLocalAuth: the account takes no keys */
     bool analytical_storage;
     bool materialized_views;        /* true only when the answer shows it */
     bool full_fidelity_change_feed; /* enableFullFidelityChangeFeed or enableAllVersionsAndDeletesChangeFeed */
@@ -50,6 +52,12 @@ int cosmos_account_get(struct arm_client *client, const struct arm_id *id, struc
  * Right: Microsoft.DocumentDB/databaseAccounts/read at that scope. */
 int cosmos_account_list(struct arm_client *client, const char *subscription, const char *resource_group,
     int (*on_account)(void *data, struct cosmos_account *account, struct err *err), void *data, struct err *err);
+
+/* POST readonlykeys: the primary read-only key in base64, which opens all of the account's data for reading. *ret is
+ * the caller's (secret_unref). ERR_FORBIDDEN names the right that is missing. It changes nothing, so maybe_sent is
+ * never set. */
+int cosmos_account_read_only_key(
+    struct arm_client *client, const struct arm_id *id, struct secret **ret, struct err *err);
 
 /* What a PATCH that was accepted tells. */
 struct cosmos_accepted {

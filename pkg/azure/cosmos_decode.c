@@ -80,6 +80,7 @@ static const struct json_field account_fields[] = {
     ACCOUNT("properties.backupPolicy.type", JSON_STRING, backup_policy),
     ACCOUNT("properties.sqlEndpoint", JSON_STRING, sql_endpoint),
     {"properties.documentEndpoint", JSON_STRING, offsetof(struct raw_account, document_endpoint)},
+    ACCOUNT("properties.disableLocalAuth", JSON_BOOL, local_auth_disabled),
     ACCOUNT("properties.enableAnalyticalStorage", JSON_BOOL, analytical_storage),
     ACCOUNT("properties.enableMaterializedViews", JSON_BOOL, materialized_views),
     ACCOUNT("properties.enableFullFidelityChangeFeed", JSON_BOOL, full_fidelity_change_feed),

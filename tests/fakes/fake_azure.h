@@ -82,6 +82,21 @@ bool azure_arm_monitor(struct azure_request *r);
 void azure_inspect(struct azure_request *r);
 extern const char azure_inspect_help[];
 
+/* Everything under /cosmos/ACCOUNT/: the account's data. */
+void azure_gateway(struct azure_request *r);
+/* True when the request may read the account's data; else the refusal is in the reply. verb, type and link are what a
+ * signature is about. */
+bool azure_gateway_authorize(
+    struct azure_request *r, const struct azure_account *account, const char *type, const char *link);
+/* The gateway's errors: {"code","message"}, the message's text as {"Errors":[…]} when nested. */
+void azure_gateway_error(
+    struct azure_request *r, int status, int substatus, const char *code, bool nested, const char *text);
+/* The account's keys as ARM hands them out (POST listKeys, readonlykeys). */
+void azure_account_keys(struct azure_request *r, const struct azure_account *account, bool read_only);
+/* The application to which this token for one of the audiences was issued; NULL when it is not good. The caller frees
+ * it. */
+char *azure_token_client(struct azure_request *r, const char *token, const char *const *audiences, size_t n);
+
 /* Takes one from the subscription's bucket and sets the rate headers. False: throttled, the 429 is in the reply. */
 bool azure_limit(struct azure_request *r, const char *subscription, bool is_write);
 void azure_limit_done(struct fake_azure *azure);

@@ -302,6 +302,10 @@ void azure_arm(struct azure_request *r)
         route_get(r);
     else if (method_is(r, "PATCH") && azure_path_is(r, ACCOUNTS_OF_GROUP "/*"))
         patch_account(r);
+    else if (method_is(r, "POST") && azure_path_is(r, ACCOUNTS_OF_GROUP "/*/readonlykeys"))
+        azure_account_keys(r, account_of(r), true);
+    else if (method_is(r, "POST") && azure_path_is(r, ACCOUNTS_OF_GROUP "/*/listKeys"))
+        azure_account_keys(r, account_of(r), false);
     else if (!azure_arm_grants(r))
         azure_front_door_error(r, 405, "MethodNotAllowed",
             "The HTTP method '%s' is not supported at this resource (text of fake-azure).", r->http->method);

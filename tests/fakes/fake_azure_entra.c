@@ -149,6 +149,22 @@ bool azure_authenticate(struct azure_request *r)
     return unauthorized(r, "ExpiredAuthenticationToken", "invalid_token", message);
 }
 
+char *azure_token_client(struct azure_request *r, const char *token, const char *const *audiences, size_t n)
+{
+    _cleanup_(json_freep) cJSON *claims = verified_claims(r->azure, token);
+    const char *audience = json_string_at(claims, "aud");
+    int64_t issued_ms = 0, end_ms = 0;
+
+    if (!claims || !json_int(json_at(claims, "fake_iat_ms"), false, &issued_ms) ||
+        !json_int(json_at(claims, "fake_exp_ms"), false, &end_ms) || issued_ms < r->azure->tokens_valid_from_ms ||
+        end_ms <= r->now_ms)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(audience, audiences[i]))
+            return xstrdup(json_string_at(claims, "appid"));
+    return NULL;
+}
+
 /* ---- The endpoint ---- */
 
 bool azure_refuse_token(struct azure_request *r, int status, const char *error, int64_t aad_code, const char *text)

@@ -418,6 +418,43 @@ static void accounts_are_listed_page_by_page(void **state)
     assert_non_null(strstr(err.msg, "Microsoft.DocumentDB/databaseAccounts/read at " SUBSCRIPTION));
 }
 
+static void the_read_only_key_is_asked_for_once_and_kept_as_a_secret(void **state)
+{
+    static const struct {
+        struct fake_answer answer;
+        enum err_kind kind;
+        const char *key, *says;
+    } rows[] = {
+        {{.status = 200, .body = "{\"primaryReadonlyMasterKey\":\"cA==\",\"secondaryReadonlyMasterKey\":\"cw==\"}"},
+            ERR_NONE, "cA=="},
+        {{.status = 200, .body = "{\"primaryReadonlyMasterKey\":\"\",\"secondaryReadonlyMasterKey\":\"cw==\"}"},
+            ERR_NONE, "cw=="},
+        {{.status = 200, .body = "{\"primaryReadonlyMasterKey\":7}"}, ERR_PROTOCOL, NULL, "primaryReadonlyMasterKey"},
+        {{.status = 200, .body = "<html>"}, ERR_PROTOCOL, NULL, "read-only key"},
+        {{.status = 403, .body = "{\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"m\"}}"}, ERR_FORBIDDEN,
+            NULL, "Microsoft.DocumentDB/databaseAccounts/readonlykeys/action"},
+        {{.status = 500, .body = ""}, ERR_UNAVAILABLE, NULL, "read-only key"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_(close_world) struct world w;
+        _cleanup_(secret_unrefp) struct secret *key = NULL;
+        struct err err = ERR_INIT;
+        open_world(&w, &rows[i].answer, 1);
+        assert_int_equal(cosmos_account_read_only_key(w.arm, &w.id, &key, &err), rows[i].key ? 0 : -1);
+        assert_string_equal(w.fake->seen[0].method, "POST");
+        assert_string_equal(
+            w.fake->seen[0].url, "https://management.azure.com" ID "/readonlykeys?api-version=2025-10-15");
+        assert_int_equal(err.kind, rows[i].kind);
+        assert_false(err.maybe_sent);
+        if (rows[i].key)
+            assert_string_equal(secret_reveal(key), rows[i].key);
+        else if (!strstr(err.msg, rows[i].says))
+            fail_msg("%s", err.msg);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,6 +469,8 @@ int main(void)
         cmocka_unit_test(a_refused_patch_is_an_error_and_a_lost_one_may_have_been_sent),
         cmocka_unit_test(an_account_is_read_and_must_be_the_one_asked_for),
         cmocka_unit_test(accounts_are_listed_page_by_page),
+
+        cmocka_unit_test(the_read_only_key_is_asked_for_once_and_kept_as_a_secret),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
