@@ -7,11 +7,15 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "controller/azure_port.h"
 #include "controller/codec.h"
 #include "controller/health.h"
 #include "controller/kube_port.h"
+#include "controller/scan_access.h"
+#include "controller/scanner.h"
 #include "controller/workers.h"
+#include "http/url.h"
 #include "kube/reflector.h"
 
 #include <pthread.h>
@@ -36,6 +40,11 @@ struct app {
     struct azure_credential *credential;
     struct arm_layers arm_layers;
     struct arm_client *arm;
+    struct authz_roles *roles;
+    struct azure_port_context azure_context;
+    struct scan_access scan_access;
+    struct scanner *scanner;
+    char loopback_host[256];
     struct kube_client *kube;
 
     struct store *store;
@@ -263,6 +272,35 @@ static int make_azure(struct app *app, struct err *err)
     return 0;
 }
 
+/* A fake of Azure on loopback serves the accounts' data there as well. In production this is NULL. */
+static const char *loopback_host(struct app *app)
+{
+    struct http_url url;
+
+    if (http_url_parse(app->cloud->arm_endpoint, &url, NULL) < 0 ||
+        (!str_eq(url.host, "localhost") && !str_has_prefix(url.host, "127.") && !str_eq(url.host, "::1")))
+        return NULL;
+    (void)str_copy(app->loopback_host, sizeof(app->loopback_host), url.host);
+    return app->loopback_host;
+}
+
+static void make_scanner(struct app *app)
+{
+    app->scan_access = (struct scan_access){.arm_http = app->arm_layers.log,
+        .http = http_engine_client(app->engine),
+        .cloud = app->cloud,
+        .credential = app->credential,
+        .tls = app->azure_tls,
+        .proxy = app->options->azure_proxy,
+        .loopback_host = loopback_host(app),
+        .allow_account_keys = app->options->allow_account_keys};
+    const struct scanner_options options = {.open = scan_access_open,
+        .ctx = &app->scan_access,
+        .jobs = (int)app->options->scan_jobs,
+        .ru_per_second = app->options->scan_ru};
+    app->scanner = scanner_new(&options);
+}
+
 static void make_core(struct app *app)
 {
     const struct queue_options queue = {.backoff_base_ms = 500, .backoff_max_ms = 300000};
@@ -270,7 +308,12 @@ static void make_core(struct app *app)
     app->store = store_new();
     app->queue = work_queue_new(&queue);
     app->kube_context = (struct kube_port_context){.client = app->kube, .store = app->store};
-    app->ports = (struct ports){.azure = azure_port_make(app->arm),
+    app->roles = authz_roles_new();
+    make_scanner(app);
+    app->azure_context = (struct azure_port_context){.client = app->arm,
+        .scanner = app->scanner,
+        .evidence = {.cloud = app->cloud, .roles = app->roles, .cosmos_principal_id = app->cloud->cosmos_principal_id}};
+    app->ports = (struct ports){.azure = azure_port_make(&app->azure_context),
         .kube = kube_port_make(&app->kube_context),
         .world = {.now_ms = wall_now, .uuid = new_uuid}};
     app->reconciler = (struct reconciler){.ports = &app->ports,
@@ -330,6 +373,7 @@ static void stop_threads(struct app *app)
         (void)pthread_join(app->reflector, NULL);
     health_stop(&app->health);
     app->workers = workers_join(app->workers);
+    app->scanner = scanner_stop(app->scanner);
 }
 
 struct app *app_stop(struct app *app)
@@ -340,6 +384,7 @@ struct app *app_stop(struct app *app)
     app->queue = work_queue_free(app->queue);
     app->store = store_free(app->store);
     arm_client_free(app->arm);
+    authz_roles_free(app->roles);
     http_log_free(app->arm_layers.log);
     http_retry_free(app->arm_layers.retry);
     http_throttle_free(app->arm_layers.throttle);

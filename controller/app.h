@@ -27,6 +27,9 @@ struct app_options {
     const char *imds_endpoint;
     const char *azure_ca_file;
     const char *azure_proxy;
+    bool allow_account_keys; /* the document scan may use an account's read-only key */
+    int64_t scan_jobs;       /* accounts searched at the same time */
+    int64_t scan_ru;         /* request units per second that a search may take of an account; 0: no limit */
     const char *zone_directory;
     struct cmk_options cmk;
 };

@@ -1,10 +1,18 @@
 #include "controller/azure_port.h"
 
+#include "azure/activity.h"
 #include "azure/cosmos.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/timefmt.h"
 #include "cmk/spec.h"
+
+#include <stdio.h>
+
+/* How far back an operation that still runs may have begun. */
+#define ACTIVITY_WINDOW_MS (14LL * 24 * 3600 * 1000)
 
 static bool has_capability(const struct cosmos_account *account, const char *name)
 {
@@ -12,6 +20,17 @@ static bool has_capability(const struct cosmos_account *account, const char *nam
         if (str_eq_nocase(account->capabilities[i], name))
             return true;
     return false;
+}
+
+static void take_identities(struct cmk_account *to, struct cosmos_account *from)
+{
+    to->n_user_identities = from->n_user_identities;
+    to->user_identities = xcalloc(from->n_user_identities, sizeof(*to->user_identities));
+    to->user_principal_ids = xcalloc(from->n_user_identities, sizeof(*to->user_principal_ids));
+    for (size_t i = 0; i < from->n_user_identities; i++) {
+        to->user_identities[i] = TAKE_PTR(from->user_identities[i].id);
+        to->user_principal_ids[i] = TAKE_PTR(from->user_identities[i].principal_id);
+    }
 }
 
 /* What the domain wants to know of an account, moved out of what ARM said. */
@@ -29,23 +48,23 @@ static void take_account(struct cmk_account *to, struct cosmos_account *from)
         .default_identity = TAKE_PTR(from->default_identity),
         .backup_policy = TAKE_PTR(from->backup_policy),
         .identity_type = TAKE_PTR(from->identity_type),
-        .user_identities = TAKE_PTR(from->user_identities),
-        .n_user_identities = from->n_user_identities,
+        .system_principal_id = TAKE_PTR(from->system_principal_id),
         .analytical_storage = from->analytical_storage,
         .cassandra = has_capability(from, "EnableCassandra"),
         .vector_search = has_capability(from, "EnableNoSQLVectorSearch"),
         .materialized_views = from->materialized_views,
         .full_fidelity_change_feed = from->full_fidelity_change_feed,
     };
-    from->n_user_identities = 0;
+    take_identities(to, from);
 }
 
 static int read_account(void *ctx, const char *account_id, struct cmk_account *ret, struct err *err)
 {
     _cleanup_(arm_id_done) struct arm_id id = {0};
     _cleanup_(cosmos_account_done) struct cosmos_account account = {0};
+    struct azure_port_context *context = ctx;
 
-    if (arm_id_parse(&id, account_id, err) < 0 || cosmos_account_get(ctx, &id, &account, err) < 0)
+    if (arm_id_parse(&id, account_id, err) < 0 || cosmos_account_get(context->client, &id, &account, err) < 0)
         return -1;
     take_account(ret, &account);
     return 0;
@@ -54,8 +73,9 @@ static int read_account(void *ctx, const char *account_id, struct cmk_account *r
 static int read_operation(void *ctx, const char *status_url, struct cmk_result *ret, struct err *err)
 {
     _cleanup_(arm_operation_done) struct arm_operation operation = {0};
+    struct azure_port_context *context = ctx;
 
-    if (arm_operation_get(ctx, status_url, &operation, err) < 0)
+    if (arm_operation_get(context->client, status_url, &operation, err) < 0)
         return -1;
     ret->state = TAKE_PTR(operation.state);
     ret->error_code = TAKE_PTR(operation.error_code);
@@ -85,14 +105,47 @@ static char *body_of(const struct cmk_view *view, enum cmk_step_type type)
         return cosmos_body_default_identity(view->resource->spec.default_identity);
     case CMK_ENABLE_KEY:
         return cosmos_body_key(view->resource->spec.key_uri);
+    case CMK_GRANT_KEY_ACCESS:
     case CMK_NO_STEP:
         break;
     }
     return NULL;
 }
 
-static int send_step(
-    void *ctx, const struct cmk_view *view, const struct cmk_step *step, struct cmk_result *ret, struct err *err)
+static int gather(void *ctx, const struct cmk_view *view, struct cmk_evidence *ret, struct err *err)
+{
+    struct azure_port_context *context = ctx;
+    const struct cmk_spec *spec = &view->resource->spec;
+
+    if (evidence_gather(context->client, &context->evidence, spec->account_id, spec, &view->account, ret, err) < 0)
+        return -1;
+    if (spec->document_ids == CMK_IDS_SCAN && context->scanner) {
+        scanner_want(context->scanner, spec->account_id);
+        scanner_look(context->scanner, spec->account_id, &ret->scan);
+    }
+    return 0;
+}
+
+static int read_culprit(void *ctx, const char *account_id, char ret[static CMK_CULPRIT_SIZE], struct err *err)
+{
+    _cleanup_(arm_id_done) struct arm_id id = {0};
+    _cleanup_(activity_done) struct activity activity = {0};
+    struct azure_port_context *context = ctx;
+    int64_t now = clock_wall_ms();
+    char at[TIME_TEXT_SIZE];
+
+    if (arm_id_parse(&id, account_id, err) < 0 ||
+        activity_find_running(context->client, &id, now - ACTIVITY_WINDOW_MS, now, &activity, err) < 0)
+        return -1;
+    if (!activity.caller || activity.ended)
+        return 0;
+    time_format_rfc3339(activity.started_at, at);
+    (void)snprintf(ret, CMK_CULPRIT_SIZE, "by %.120s at %s", activity.caller, at);
+    return 0;
+}
+
+static int send_patch(struct azure_port_context *context, const struct cmk_view *view, const struct cmk_step *step,
+    struct cmk_result *ret, struct err *err)
 {
     _cleanup_(arm_id_done) struct arm_id id = {0};
     _cleanup_(cosmos_accepted_done) struct cosmos_accepted accepted = {0};
@@ -102,7 +155,8 @@ static int send_step(
     if (!body)
         return err_set(err, ERR_INTERNAL, "there is no request for this step");
     if (arm_id_parse(&id, view->resource->spec.account_id, err) < 0 ||
-        cosmos_account_patch(ctx, &id, body, view->status.operation.correlation_id, &accepted, &warning, err) < 0)
+        cosmos_account_patch(
+            context->client, &id, body, view->status.operation.correlation_id, &accepted, &warning, err) < 0)
         return -1;
     if (warning.kind != ERR_NONE)
         log_warn(
@@ -113,8 +167,24 @@ static int send_step(
     return 0;
 }
 
-struct azure_port azure_port_make(struct arm_client *client)
+static int send_step(
+    void *ctx, const struct cmk_view *view, const struct cmk_step *step, struct cmk_result *ret, struct err *err)
 {
-    return (struct azure_port){
-        .ctx = client, .read_account = read_account, .read_operation = read_operation, .send = send_step};
+    struct azure_port_context *context = ctx;
+    const struct cmk_spec *spec = &view->resource->spec;
+
+    if (step->type != CMK_GRANT_KEY_ACCESS)
+        return send_patch(context, view, step, ret, err);
+    return evidence_grant(context->client, &context->evidence, spec->account_id, spec, &view->account, err) < 0 ? -1
+                                                                                                                : 0;
+}
+
+struct azure_port azure_port_make(struct azure_port_context *context)
+{
+    return (struct azure_port){.ctx = context,
+        .read_account = read_account,
+        .read_operation = read_operation,
+        .gather = gather,
+        .read_culprit = read_culprit,
+        .send = send_step};
 }

@@ -57,6 +57,14 @@ static size_t make_flags(struct flag *ret, struct settings *s)
         {"azure-ca-file", FLAG_STRING, &o->azure_ca_file, "FILE",
             "trust only these certificates for Azure (default the system's)"},
         {"azure-proxy", FLAG_STRING, &o->azure_proxy, "URL", "proxy on the way to Azure (default none)"},
+        {"propagation", FLAG_DURATION, &o->cmk.propagation, "DURATION",
+            "wait for a granted access to hold everywhere (default 5m)", 0, HOUR},
+        {"allow-account-keys", FLAG_BOOL, &o->allow_account_keys, NULL,
+            "let the document scan use an account's read-only key, which other APIs than NoSQL need (default false)"},
+        {"scan-jobs", FLAG_INT, &o->scan_jobs, "N", "accounts whose documents are scanned at the same time (default 2)",
+            1, 64},
+        {"scan-ru", FLAG_INT, &o->scan_ru, "RU",
+            "request units per second that a scan may take; 0: no limit (default 400)", 0, 1000000},
         {"zoneinfo", FLAG_STRING, &o->zone_directory, "DIR", "time zones (default /usr/share/zoneinfo)"},
         {"poll-min", FLAG_DURATION, &o->cmk.poll_min, "DURATION",
             "shortest time between looks at a running operation (default 5s)", 100, HOUR},
@@ -139,7 +147,8 @@ static void wait_for_signal(const sigset_t *set)
 
 int cmd_controller(int argc, char **argv)
 {
-    struct settings s = {.app = {.workers = 4, .probe_address = ":8081", .cmk = cmk_default_options}};
+    struct settings s = {
+        .app = {.workers = 4, .scan_jobs = 2, .scan_ru = 400, .probe_address = ":8081", .cmk = cmk_default_options}};
     struct flag flags[MAX_FLAGS];
     struct err err = ERR_INIT;
     struct app *app = NULL;

@@ -12,7 +12,11 @@ struct azure_port {
     int (*read_account)(void *ctx, const char *account_id, struct cmk_account *ret, struct err *err);
     /* Fills state and, when it failed, error_code and error_message. */
     int (*read_operation)(void *ctx, const char *status_url, struct cmk_result *ret, struct err *err);
-    /* The PATCH of one step. err.maybe_sent says whether the outcome is unknown. Fills account, status_url,
+    /* Everything that preflight looks at besides the account. Fails only for what heals by itself. */
+    int (*gather)(void *ctx, const struct cmk_view *view, struct cmk_evidence *ret, struct err *err);
+    /* Who started the operation that keeps the account busy: a half sentence such as "by NAME at TIME". */
+    int (*read_culprit)(void *ctx, const char *account_id, char ret[static CMK_CULPRIT_SIZE], struct err *err);
+    /* The change of one step. err.maybe_sent says whether the outcome is unknown. Fills account, status_url,
      * operation_id. */
     int (*send)(
         void *ctx, const struct cmk_view *view, const struct cmk_step *step, struct cmk_result *ret, struct err *err);

@@ -26,6 +26,7 @@ static void result_done(struct cmk_result *result)
     free(result->error_message);
     free(result->status_url);
     free(result->operation_id);
+    cmk_evidence_done(&result->evidence);
 }
 
 static int write_status(struct pass *p, struct err *err)
@@ -63,6 +64,12 @@ static int perform(struct pass *p, const struct cmk_step *step, struct cmk_resul
         break;
     case CMK_READ_OPERATION:
         r = azure->read_operation(azure->ctx, p->view.status.operation.status_url, result, &result->err);
+        break;
+    case CMK_GATHER:
+        r = azure->gather(azure->ctx, &p->view, &result->evidence, &result->err);
+        break;
+    case CMK_READ_CULPRIT:
+        r = azure->read_culprit(azure->ctx, p->view.resource->spec.account_id, result->culprit, &result->err);
         break;
     case CMK_WRITE_AHEAD:
         return write_ahead(p, step, err);

@@ -154,13 +154,24 @@ static bool same_operation(const struct cmk_view *view)
  * make every resource flap. Ready is worth keeping for longer than the rest. */
 static bool outlives_outage(const struct cmk_view *view, const struct cmk_step *step)
 {
-    struct cmk_condition *ready = find((struct cmk_status *)&view->status, "Ready");
+    const struct cmk_condition *ready = find((struct cmk_status *)&view->status, "Ready");
     int64_t grace = view->options->unreachable_grace;
 
-    if (step->phase != CMK_IS_UNREACHABLE || !ready || !same_operation(view) ||
+    if (step->phase != CMK_IS_UNREACHABLE || view->account_fact == CMK_KNOWN || !ready || !same_operation(view) ||
         ready->observed_generation != view->resource->generation)
         return false;
     return view->now - view->failing_since < (ready->status == CMK_TRUE ? grace : grace / 10);
+}
+
+/* Whether access has to be granted is only known from the evidence: until then a published plan stands. */
+static void publish_plan(struct cmk_view *view, const struct look *look)
+{
+    bool grant_unknown = look->spec->key_vault_access == CMK_ACCESS_GRANT && view->evidence_fact != CMK_KNOWN;
+
+    if (cmk_account_unsupported(&view->account))
+        view->status.plan = (struct cmk_plan){0};
+    else if (look->next == CMK_NO_STEP || !grant_unknown)
+        view->status.plan = look->plan;
 }
 
 static void publish_facts(struct cmk_view *view, const struct look *look)
@@ -170,10 +181,11 @@ static void publish_facts(struct cmk_view *view, const struct look *look)
     cmk_account_done(&status->account);
     cmk_account_copy(&status->account, &view->account);
     status->has_account = true;
-    status->plan = cmk_account_unsupported(&view->account) ? (struct cmk_plan){0} : look->plan;
+    publish_plan(view, look);
     /* What was checked before our own operation stays: while it runs the account is busy by our own wish. */
     bool ours = look->busy && cmk_operation_open(&status->operation);
-    if (look->next != CMK_NO_STEP && !ours) {
+    bool looked = view->evidence_fact == CMK_KNOWN || cmk_first_failed(look->checks, look->n_checks);
+    if (look->next != CMK_NO_STEP && !ours && looked) {
         publish_checks(view, look);
         set_preflight(view, look);
     }

@@ -19,6 +19,7 @@ void cmk_view_done(struct cmk_view *view)
 {
     cmk_status_done(&view->status);
     cmk_account_done(&view->account);
+    cmk_evidence_done(&view->evidence);
 }
 
 /* Limits of the CRD (crd/cosmoscmk.yaml): a status that exceeds one could not be written, and the operation be
@@ -99,6 +100,25 @@ static void fold_operation(struct cmk_view *view, struct cmk_result *result)
     take_text(&op->error_message, result->error_message, MAX_ERROR_MESSAGE);
 }
 
+static void fold_evidence(struct cmk_view *view, struct cmk_result *result)
+{
+    view->evidence_fact = result->failed ? CMK_FAILED_TO_READ : CMK_KNOWN;
+    if (result->failed) {
+        view->evidence_err = result->err;
+        return;
+    }
+    cmk_evidence_done(&view->evidence);
+    view->evidence = result->evidence;
+    result->evidence = (struct cmk_evidence){0};
+}
+
+/* Who it was is worth knowing and not worth waiting for: a failure is an answer. */
+static void fold_culprit(struct cmk_view *view, const struct cmk_result *result)
+{
+    view->culprit_fact = result->failed ? CMK_FAILED_TO_READ : CMK_KNOWN;
+    (void)str_copy(view->culprit, sizeof(view->culprit), result->culprit);
+}
+
 /* Nothing was changed, for certain. A refusal of the change itself is kept, as a failed operation (see CMK_OP_REFUSED);
  * one for lack of rights or patience says what to wait for; anything else is a request that never left, an outage. */
 static void fold_refusal(struct cmk_view *view, const struct err *err)
@@ -132,7 +152,7 @@ static void fold_sent(struct cmk_view *view, struct cmk_result *result)
 
     view->armed = false;
     view->sent = true;
-    view->account_fact = CMK_UNREAD;
+    view->account_fact = view->evidence_fact = CMK_UNREAD;
     if (result->failed && !result->err.maybe_sent) {
         fold_refusal(view, &result->err);
         return;
@@ -252,6 +272,12 @@ void cmk_fold(struct cmk_view *view, const struct cmk_step *step, struct cmk_res
     case CMK_WRITE_AHEAD: /* written: may be sent, once the account has been read again */
         view->armed = !result || !result->failed;
         view->account_fact = CMK_UNREAD;
+        break;
+    case CMK_GATHER:
+        fold_evidence(view, result);
+        break;
+    case CMK_READ_CULPRIT:
+        fold_culprit(view, result);
         break;
     case CMK_SEND:
         fold_sent(view, result);

@@ -34,10 +34,13 @@ void cmk_look_init(struct look *look, const struct cmk_view *view)
     if (!look->spec_ok || view->account_fact != CMK_KNOWN)
         return;
     look->busy = !cmk_is_at_rest(look->account->provisioning_state);
-    look->op_shows = cmk_step_shows(look->op->type, look->op->target, look->account);
-    look->next = cmk_plan_next(look->spec, look->account);
-    cmk_plan_make(&look->plan, look->spec, look->account, &view->status.plan);
-    look->n_checks = cmk_preflight(look->checks, look->spec, look->account);
+    const struct cmk_plan_input in = {.spec = look->spec,
+        .account = look->account,
+        .evidence = view->evidence_fact == CMK_KNOWN ? &view->evidence : NULL};
+    look->op_shows = cmk_step_shows(look->op->type, look->op->target, &in);
+    look->next = cmk_plan_next(&in);
+    cmk_plan_make(&look->plan, &in, &view->status.plan);
+    look->n_checks = cmk_preflight(look->checks, look->spec, look->account, &view->evidence, view->now);
 }
 
 void cmk_look_done(struct look *look)
@@ -110,7 +113,9 @@ int64_t cmk_retry_at(const struct look *look)
 
 static const struct err *last_error(const struct cmk_view *view)
 {
-    return view->refused ? &view->refusal : &view->account_err;
+    if (view->refused)
+        return &view->refusal;
+    return view->account_fact == CMK_FAILED_TO_READ ? &view->account_err : &view->evidence_err;
 }
 
 int64_t cmk_wake_at(const struct look *look, enum cmk_wake wake, bool *ret_backoff)
@@ -123,10 +128,14 @@ int64_t cmk_wake_at(const struct look *look, enum cmk_wake wake, bool *ret_backo
         return v->now + cmk_poll_interval(look);
     case WAKE_RESYNC:
         return v->now + o->resync;
+    case WAKE_SCAN:
+        return v->now + o->poll_max;
     case WAKE_RECHECK:
         return v->now + o->recheck;
     case WAKE_RETRY:
         return cmk_retry_at(look);
+    case WAKE_PROPAGATION:
+        return look->op->started_at + o->propagation;
     case WAKE_SETTLE: {
         int64_t end = look->op->requested_at + o->settle, poll = v->now + o->poll_min;
         return poll < end ? poll : end;

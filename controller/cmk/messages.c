@@ -29,6 +29,9 @@ static void doing(const struct cmk_operation *op, char *ret, size_t size)
     case CMK_ATTACH_IDENTITY:
         say("attaching the identity %s to the account", short_name(op->target));
         break;
+    case CMK_GRANT_KEY_ACCESS:
+        say("giving the default identity access to %s", or_dash(op->target));
+        break;
     case CMK_SET_DEFAULT_IDENTITY:
         say("making %s the account's default identity", short_name(op->target));
         break;
@@ -114,6 +117,30 @@ void cmk_say_account_error(const struct look *l, char *ret, size_t size)
     say("The account cannot be read: %s", l->view->account_err.msg);
 }
 
+void cmk_say_evidence_error(const struct look *l, char *ret, size_t size)
+{
+    say("What preflight needs cannot be read: %s", l->view->evidence_err.msg);
+}
+
+void cmk_say_granting(const struct look *l, char *ret, size_t size)
+{
+    char at[TIME_TEXT_SIZE];
+
+    time_format_rfc3339(l->op->started_at + l->view->options->propagation, at);
+    say("The default identity was given access to %s; waiting until %s for it to hold everywhere",
+        or_dash(l->op->target), at);
+}
+
+void cmk_say_scanning(const struct look *l, char *ret, size_t size)
+{
+    const struct cmk_scan_evidence *scan = &l->view->evidence.scan;
+
+    say("Searching the account's data for document ids over 990 bytes: %lld of %lld containers and %lld of %lld ranges "
+        "are done",
+        (long long)scan->containers_done, (long long)scan->containers, (long long)scan->ranges_done,
+        (long long)scan->ranges);
+}
+
 void cmk_say_confirming(const struct look *l, char *ret, size_t size)
 {
     const char *why = str_empty(l->op->error_message) ? "its answer is not known" : l->op->error_message;
@@ -150,10 +177,36 @@ void cmk_say_broken(const struct look *l, char *ret, size_t size)
         or_dash(l->account->provisioning_state));
 }
 
+static void busy_beginning(const struct look *l, char *ret, size_t size)
+{
+    say("The account's provisioningState is %s because of an operation that was started elsewhere",
+        or_dash(l->account->provisioning_state));
+}
+
+const char *cmk_busy_message(const struct look *l)
+{
+    const struct cmk_status *status = &l->view->status;
+    char beginning[CMK_MESSAGE_SIZE / 2];
+
+    busy_beginning(l, beginning, sizeof(beginning));
+    for (size_t i = 0; i < status->n_conditions; i++) {
+        const struct cmk_condition *c = &status->conditions[i];
+        if (str_eq(c->type, "Ready") && c->message && str_has_prefix(c->message, beginning))
+            return c->message;
+    }
+    return NULL;
+}
+
 void cmk_say_busy(const struct look *l, char *ret, size_t size)
 {
-    say("The account's provisioningState is %s because of an operation that was started elsewhere; waiting for its end",
-        or_dash(l->account->provisioning_state));
+    const char *published = l->view->culprit_fact == CMK_UNREAD ? cmk_busy_message(l) : NULL;
+    char beginning[CMK_MESSAGE_SIZE / 2];
+
+    busy_beginning(l, beginning, sizeof(beginning));
+    if (published)
+        say("%s", published);
+    else
+        say("%s%s%s; waiting for its end", beginning, l->view->culprit[0] ? " " : "", l->view->culprit);
 }
 
 void cmk_say_revoked(const struct look *l, char *ret, size_t size)

@@ -29,40 +29,63 @@ static bool is_attached(const char *identity, const struct cmk_account *account)
 
 const char *cmk_step_target(enum cmk_step_type type, const struct cmk_spec *spec)
 {
-    return type == CMK_ENABLE_KEY ? spec->key_uri : spec->default_identity;
+    return type == CMK_ENABLE_KEY || type == CMK_GRANT_KEY_ACCESS ? spec->key_uri : spec->default_identity;
 }
 
-bool cmk_step_shows(enum cmk_step_type type, const char *target, const struct cmk_account *account)
+/* The identity is known to have what Azure Cosmos DB needs. What could not be seen does not count. */
+static bool has_access(const struct cmk_evidence *evidence)
+{
+    const struct cmk_access_evidence *access = evidence ? &evidence->access : NULL;
+
+    return access && access->seen == CMK_SEEN && access->get && access->wrap && access->unwrap;
+}
+
+bool cmk_step_shows(enum cmk_step_type type, const char *target, const struct cmk_plan_input *in)
 {
     switch (type) {
     case CMK_ATTACH_IDENTITY:
-        return str_empty(target) || is_attached(target, account);
+        return str_empty(target) || is_attached(target, in->account);
+    case CMK_GRANT_KEY_ACCESS:
+        return has_access(in->evidence);
     case CMK_SET_DEFAULT_IDENTITY:
-        return str_empty(target) || cmk_same_identity(target, account->default_identity);
+        return str_empty(target) || cmk_same_identity(target, in->account->default_identity);
     case CMK_ENABLE_KEY:
-        return cmk_same_key(target, account->key_uri);
+        return cmk_same_key(target, in->account->key_uri);
     case CMK_NO_STEP:
         break;
     }
     return true;
 }
 
-static size_t remaining(enum cmk_step_type *ret, const struct cmk_spec *spec, const struct cmk_account *account)
+/* Only a lack that was seen is made good: what cannot be seen is not touched. */
+static bool wants_grant(const struct cmk_plan_input *in)
 {
-    static const enum cmk_step_type order[] = {CMK_ATTACH_IDENTITY, CMK_SET_DEFAULT_IDENTITY, CMK_ENABLE_KEY};
+    return in->spec->key_vault_access == CMK_ACCESS_GRANT && in->evidence && in->evidence->access.seen == CMK_SEEN &&
+           !has_access(in->evidence);
+}
+
+static bool is_needed(enum cmk_step_type type, const struct cmk_plan_input *in)
+{
+    return type == CMK_GRANT_KEY_ACCESS ? wants_grant(in) : !cmk_step_shows(type, cmk_step_target(type, in->spec), in);
+}
+
+static size_t remaining(enum cmk_step_type *ret, const struct cmk_plan_input *in)
+{
+    static const enum cmk_step_type order[] = {
+        CMK_ATTACH_IDENTITY, CMK_GRANT_KEY_ACCESS, CMK_SET_DEFAULT_IDENTITY, CMK_ENABLE_KEY};
     size_t n = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(order); i++)
-        if (!cmk_step_shows(order[i], cmk_step_target(order[i], spec), account))
+        if (is_needed(order[i], in))
             ret[n++] = order[i];
-    return n;
+    return n == 1 && ret[0] == CMK_GRANT_KEY_ACCESS ? 0 : n;
 }
 
-enum cmk_step_type cmk_plan_next(const struct cmk_spec *spec, const struct cmk_account *account)
+enum cmk_step_type cmk_plan_next(const struct cmk_plan_input *in)
 {
     enum cmk_step_type steps[CMK_MAX_STEPS];
 
-    return remaining(steps, spec, account) ? steps[0] : CMK_NO_STEP;
+    return remaining(steps, in) ? steps[0] : CMK_NO_STEP;
 }
 
 static void hash_plan(
@@ -87,24 +110,23 @@ static bool is_tail(const enum cmk_step_type *steps, size_t n, const struct cmk_
     return n <= whole->n && memcmp(steps, whole->steps + whole->n - n, n * sizeof(*steps)) == 0;
 }
 
-void cmk_plan_make(
-    struct cmk_plan *ret, const struct cmk_spec *spec, const struct cmk_account *account, const struct cmk_plan *before)
+void cmk_plan_make(struct cmk_plan *ret, const struct cmk_plan_input *in, const struct cmk_plan *before)
 {
     struct cmk_plan plan = {0};
     char again[CMK_PLAN_HASH_SIZE];
 
-    plan.n = remaining(plan.steps, spec, account);
+    plan.n = remaining(plan.steps, in);
     if (plan.n == 0) {
         *ret = plan;
         return;
     }
     if (before->n > 0 && is_tail(plan.steps, plan.n, before)) {
-        hash_plan(again, spec, account->key_uri, before->steps, before->n);
+        hash_plan(again, in->spec, in->account->key_uri, before->steps, before->n);
         if (strcmp(again, before->hash) == 0) {
             *ret = *before;
             return;
         }
     }
-    hash_plan(plan.hash, spec, account->key_uri, plan.steps, plan.n);
+    hash_plan(plan.hash, in->spec, in->account->key_uri, plan.steps, plan.n);
     *ret = plan;
 }

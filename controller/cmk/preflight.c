@@ -1,11 +1,19 @@
-#include "cmk/preflight.h"
+/* The chain, and the checks about the account itself.
+ *
+ * Sources: Microsoft's page "Configure customer-managed keys for your existing Azure Cosmos DB account", its
+ * limitations and prerequisites; texts of the resource provider. */
+#include "cmk/preflight_checks.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cmk/spec.h"
 
-/* Sources: Microsoft's page "Configure customer-managed keys for your existing Azure Cosmos DB account", its
- * limitations and prerequisites; texts of the resource provider (azure-facts 0.10, 3.4). */
+#include <stdarg.h>
+
+/* Encryption lives on spare request units; from here on there is little room. */
+#define BUSY_PERCENT 70
+#define MESSAGE_MAX 4000 /* the CRD allows 4096 */
 
 /* An account that was created with a key may change to another, whatever its API. */
 const char *cmk_account_unsupported(const struct cmk_account *account)
@@ -23,90 +31,188 @@ const char *cmk_account_unsupported(const struct cmk_account *account)
     return NULL;
 }
 
-static struct cmk_check verdict(enum cmk_check_result result, const char *message)
+struct cmk_check cmk_verdict(enum cmk_check_result result, const char *format, ...)
 {
-    return (struct cmk_check){.result = result, .message = xstrdup(message)};
+    struct buf text = BUF_INIT(16384);
+    struct cmk_check check = {.result = result};
+    va_list args;
+
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+    check.message = buf_take(&text);
+    cmk_cut(check.message, MESSAGE_MAX);
+    return check;
 }
 
-static struct cmk_check check_online(const struct cmk_spec *spec _unused_, const struct cmk_account *account)
+/* The identity that will fetch the key: the spec's, else the one the account has. */
+static const char *wanted_identity(const struct check_input *in)
 {
-    if (str_empty(account->provisioning_state) || str_eq_nocase(account->provisioning_state, "Succeeded"))
-        return verdict(CMK_PASSED, "the account exists and is online");
-    return (struct cmk_check){.result = CMK_WARNING,
-        .message = xasprintf("the account's provisioningState is %s; Azure accepts no change until it is Succeeded",
-            account->provisioning_state)};
+    return str_empty(in->spec->default_identity) ? in->account->default_identity : in->spec->default_identity;
 }
 
-static struct cmk_check check_api(const struct cmk_spec *spec _unused_, const struct cmk_account *account)
-{
-    const char *why = cmk_account_unsupported(account);
+/* --- the account --- */
 
-    return why ? verdict(CMK_CHECK_FAILED, why) : verdict(CMK_PASSED, "the account's API and capabilities allow it");
+static struct cmk_check check_online(const struct check_input *in)
+{
+    const char *state = in->account->provisioning_state;
+
+    if (str_empty(state) || str_eq_nocase(state, "Succeeded"))
+        return cmk_verdict(CMK_PASSED, "the account exists and is online");
+    return cmk_verdict(
+        CMK_WARNING, "the account's provisioningState is %s; Azure accepts no change until it is Succeeded", state);
 }
 
-static struct cmk_check check_features(const struct cmk_spec *spec _unused_, const struct cmk_account *account)
+static struct cmk_check check_api(const struct check_input *in)
 {
-    if (account->materialized_views)
-        return verdict(CMK_CHECK_FAILED,
+    const char *reason = cmk_account_unsupported(in->account);
+
+    return reason ? cmk_verdict(CMK_CHECK_FAILED, "%s", reason)
+                  : cmk_verdict(CMK_PASSED, "the account's API and capabilities allow it");
+}
+
+static struct cmk_check check_features(const struct check_input *in)
+{
+    if (in->account->materialized_views)
+        return cmk_verdict(CMK_CHECK_FAILED,
             "the account has materialized views, with which Azure has refused customer-managed keys on "
             "existing accounts; switch them off first");
-    if (account->full_fidelity_change_feed)
-        return verdict(CMK_CHECK_FAILED,
+    if (in->account->full_fidelity_change_feed)
+        return cmk_verdict(CMK_CHECK_FAILED,
             "the account has the all-versions-and-deletes change feed, which cannot be combined with "
             "customer-managed keys; switch it off first");
-    return verdict(CMK_CHECK_UNKNOWN,
+    return cmk_verdict(CMK_CHECK_UNKNOWN,
         "Azure's stable API does not show materialized views or the all-versions-and-deletes change "
         "feed; make sure that the account uses neither");
 }
 
-static struct cmk_check check_identity(const struct cmk_spec *spec, const struct cmk_account *account)
+static struct cmk_check check_identity(const struct check_input *in)
 {
-    const char *wanted = str_empty(spec->default_identity) ? account->default_identity : spec->default_identity;
-    bool continuous = str_eq_nocase(account->backup_policy, "Continuous");
+    bool continuous = str_eq_nocase(in->account->backup_policy, "Continuous");
 
-    if ((!continuous && !account->analytical_storage) || !cmk_identity_is_first_party(wanted))
-        return verdict(CMK_PASSED, "the default identity fits the account");
-    return (struct cmk_check){.result = CMK_CHECK_FAILED,
-        .message = xasprintf(
-            "the account has %s, which needs a managed identity as default identity before the key; set "
-            "spec.defaultIdentity to UserAssignedIdentity=ID of an identity that may get, wrap and unwrap the key",
-            continuous ? "continuous backup" : "analytical store")};
+    if ((!continuous && !in->account->analytical_storage) || !cmk_identity_is_first_party(wanted_identity(in)))
+        return cmk_verdict(CMK_PASSED, "the default identity fits the account");
+    return cmk_verdict(CMK_CHECK_FAILED,
+        "the account has %s, which needs a managed identity as default identity before the key; set "
+        "spec.defaultIdentity to UserAssignedIdentity=ID of an identity that may get, wrap and unwrap the key",
+        continuous ? "continuous backup" : "analytical store");
 }
 
-static struct cmk_check check_key_vault(const struct cmk_spec *spec, const struct cmk_account *account _unused_)
+static struct cmk_check check_lock(const struct check_input *in)
 {
-    return verdict(CMK_SKIPPED, spec->check_key_vault == CMK_CHECK_SKIP
-                                    ? "spec.preflight.keyVault is Skip"
-                                    : "this version does not look at key vaults; make sure that the vault has soft "
-                                      "delete and purge protection and that the "
-                                      "default identity may get, wrap and unwrap the key");
+    const struct cmk_lock_evidence *lock = &in->evidence->lock;
+
+    if (lock->seen == CMK_ABSENT)
+        return cmk_verdict(CMK_PASSED, "no ReadOnly lock is on the account or above it");
+    if (lock->seen == CMK_SEEN)
+        return cmk_verdict(CMK_CHECK_FAILED,
+            "the ReadOnly lock %s on %s forbids changes to the account; remove it until the account is encrypted",
+            lock->name, lock->scope);
+    return cmk_verdict(CMK_CHECK_UNKNOWN, "resource locks could not be looked at: %s",
+        lock->error.msg[0] ? lock->error.msg : "no reason is known");
 }
 
-static struct cmk_check check_document_ids(
-    const struct cmk_spec *spec _unused_, const struct cmk_account *account _unused_)
+static struct cmk_check check_throughput(const struct check_input *in)
 {
-    return verdict(CMK_SKIPPED,
-        "the data was not searched for document ids over 990 bytes; Azure searches it itself before it "
-        "encrypts, and stops when it finds one");
+    const struct cmk_throughput_evidence *t = &in->evidence->throughput;
+
+    if (t->seen == CMK_ABSENT)
+        return cmk_verdict(CMK_CHECK_UNKNOWN,
+            "Azure Monitor has no value of the normalised RU consumption for the last hour; make sure that there are "
+            "request units to spare");
+    if (t->seen != CMK_SEEN)
+        return cmk_verdict(CMK_CHECK_UNKNOWN, "the normalised RU consumption could not be read: %s",
+            t->error.msg[0] ? t->error.msg : "no reason is known");
+    if (t->max_percent < BUSY_PERCENT)
+        return cmk_verdict(
+            CMK_PASSED, "the normalised RU consumption was at most %d%% in the last hour", t->max_percent);
+    return cmk_verdict(CMK_WARNING,
+        "the normalised RU consumption%s%s reached %d%% in the last hour; encryption runs on spare request units and "
+        "throughput often cannot be changed once it has begun, so raise it beforehand or choose quieter hours",
+        t->container ? " of the container " : "", t->container ? t->container : "", t->max_percent);
 }
+
+static struct cmk_check check_document_ids(const struct check_input *in)
+{
+    const struct cmk_scan_evidence *scan = &in->evidence->scan;
+
+    if (in->spec->document_ids == CMK_IDS_SKIP)
+        return cmk_verdict(CMK_SKIPPED,
+            "the data was not searched for document ids over 990 bytes; Azure searches it itself before it "
+            "encrypts, and stops when it finds one");
+    switch (scan->state) {
+    case CMK_SCAN_CLEAN:
+        return cmk_verdict(
+            CMK_PASSED, "no document id is over 990 bytes, in %lld containers", (long long)scan->containers_done);
+    case CMK_SCAN_FOUND:
+        return cmk_verdict(CMK_CHECK_FAILED,
+            "%lld document ids are over 990 bytes%s%s; give these documents shorter ids, `cosmoscmk scan` lists them",
+            (long long)scan->offenders, scan->first_offender ? ", the first one " : "",
+            scan->first_offender ? scan->first_offender : "");
+    case CMK_SCAN_RUNNING:
+        return cmk_verdict(CMK_CHECK_UNKNOWN,
+            "the search for document ids over 990 bytes runs: %lld of %lld containers, %lld of %lld ranges are done",
+            (long long)scan->containers_done, (long long)scan->containers, (long long)scan->ranges_done,
+            (long long)scan->ranges);
+    case CMK_SCAN_FAILED:
+        return cmk_verdict(CMK_CHECK_UNKNOWN, "the data could not be searched for document ids over 990 bytes: %s",
+            scan->error.msg[0] ? scan->error.msg : "no reason is known");
+    case CMK_SCAN_NONE:
+        break;
+    }
+    return cmk_verdict(CMK_CHECK_UNKNOWN, "the search for document ids over 990 bytes has not begun yet");
+}
+
+/* --- the chain --- */
+
+enum needs {
+    NEEDS_NOTHING,  /* but the account */
+    NEEDS_EVIDENCE, /* gathered */
+    NEEDS_VAULT,    /* gathered, and spec.preflight.keyVault decides */
+};
 
 static const struct {
     const char *name;
-    struct cmk_check (*check)(const struct cmk_spec *, const struct cmk_account *);
+    enum needs needs;
+    struct cmk_check (*check)(const struct check_input *);
 } chain[] = {
-    {"AccountOnline", check_online},
-    {"ApiSupported", check_api},
-    {"Features", check_features},
-    {"DefaultIdentity", check_identity},
-    {"KeyVault", check_key_vault},
-    {"DocumentIds", check_document_ids},
+    {"AccountOnline", NEEDS_NOTHING, check_online},
+    {"ApiSupported", NEEDS_NOTHING, check_api},
+    {"Features", NEEDS_NOTHING, check_features},
+    {"DefaultIdentity", NEEDS_NOTHING, check_identity},
+    {"Vault", NEEDS_VAULT, cmk_check_vault},
+    {"SoftDelete", NEEDS_VAULT, cmk_check_soft_delete},
+    {"PurgeProtection", NEEDS_VAULT, cmk_check_purge_protection},
+    {"Firewall", NEEDS_VAULT, cmk_check_firewall},
+    {"Key", NEEDS_VAULT, cmk_check_key},
+    {"KeyType", NEEDS_VAULT, cmk_check_key_type},
+    {"KeyAccess", NEEDS_VAULT, cmk_check_key_access},
+    {"ResourceLock", NEEDS_EVIDENCE, check_lock},
+    {"Throughput", NEEDS_EVIDENCE, check_throughput},
+    {"DocumentIds", NEEDS_NOTHING, check_document_ids},
 };
 _Static_assert(ARRAY_LEN(chain) <= CMK_MAX_CHECKS, "status has no room for so many checks");
 
-size_t cmk_preflight(struct cmk_check *ret, const struct cmk_spec *spec, const struct cmk_account *account)
+static struct cmk_check run(size_t i, const struct check_input *in)
 {
+    if (chain[i].needs == NEEDS_VAULT && in->spec->check_key_vault == CMK_CHECK_SKIP)
+        return cmk_verdict(CMK_SKIPPED, "spec.preflight.keyVault is Skip");
+    if (chain[i].needs != NEEDS_NOTHING && !in->evidence->gathered)
+        return cmk_verdict(CMK_CHECK_UNKNOWN, "not looked at yet");
+    struct cmk_check check = chain[i].check(in);
+    if (chain[i].needs == NEEDS_VAULT && in->spec->check_key_vault == CMK_CHECK_WARN &&
+        check.result == CMK_CHECK_FAILED)
+        check.result = CMK_WARNING;
+    return check;
+}
+
+size_t cmk_preflight(struct cmk_check *ret, const struct cmk_spec *spec, const struct cmk_account *account,
+    const struct cmk_evidence *evidence, int64_t now)
+{
+    const struct check_input in = {.spec = spec, .account = account, .evidence = evidence, .now = now};
+
     for (size_t i = 0; i < ARRAY_LEN(chain); i++) {
-        ret[i] = chain[i].check(spec, account);
+        ret[i] = run(i, &in);
         ret[i].name = xstrdup(chain[i].name);
     }
     return ARRAY_LEN(chain);

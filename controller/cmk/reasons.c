@@ -15,11 +15,19 @@ static const struct cmk_reason_text texts[CMK_REASON_COUNT] = {
         "Azure is attaching the managed identity or making it the account's default identity, which must come before "
         "the key.",
         "Wait; this takes minutes."},
+    [CMK_REASON_GRANTING_ACCESS] = {"GrantingAccess",
+        "The default identity was given access to the key, as spec.keyVaultAccess asks; Azure needs minutes until it "
+        "holds "
+        "everywhere.",
+        "Wait; this takes minutes."},
     [CMK_REASON_CONFIRMING] = {"Confirming",
         "A change was sent or about to be sent and its outcome is not known, because an answer was lost or the "
         "controller "
         "restarted. It is found out by reading the account, never by sending again.",
         "Wait a minute or two."},
+    [CMK_REASON_PREFLIGHT_RUNNING] = {"PreflightRunning",
+        "The account's data is being searched for document ids over 990 bytes, as spec.preflight.documentIds asks.",
+        "Wait; the message says how far it is. It takes request units of the account."},
     [CMK_REASON_AWAITING_APPROVAL] = {"AwaitingApproval",
         "spec.approval is Manual and spec.approvedPlan does not equal status.plan.hash.",
         "Read status.plan; to approve it, set spec.approvedPlan to its hash."},

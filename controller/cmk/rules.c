@@ -20,6 +20,7 @@ const struct cmk_options cmk_default_options = {
     .settle = 120000, /* ARM gives resource providers 60 s to answer (azure-facts 5.1); twice that */
     .resync = 600000,
     .recheck = 600000,
+    .propagation = 300000, /* Microsoft says up to ten minutes; what comes too early is refused and tried again */
     .retry_base = 300000,
     .retry_max = 3600000,
     .max_attempts = 5,
@@ -124,9 +125,20 @@ static bool answer_is_lost(const struct look *l)
     return l->op->type != CMK_NO_STEP && str_eq(l->op->state, CMK_REQUESTED) && !l->view->armed;
 }
 
+static bool is_grant(const struct look *l)
+{
+    return l->op->type == CMK_GRANT_KEY_ACCESS;
+}
+
+/* A grant shows in the evidence, not in the account. */
+static bool lost_grant_unread(const struct look *l)
+{
+    return answer_is_lost(l) && is_grant(l) && l->view->evidence_fact == CMK_UNREAD;
+}
+
 static bool lost_and_busy(const struct look *l)
 {
-    return answer_is_lost(l) && l->busy;
+    return answer_is_lost(l) && l->busy && !is_grant(l);
 }
 
 static bool lost_and_shown(const struct look *l)
@@ -146,6 +158,17 @@ static bool is_running(const struct look *l)
     return cmk_operation_open(l->op) && !str_eq(l->op->state, CMK_REQUESTED);
 }
 
+static bool grant_is_unread(const struct look *l)
+{
+    return is_running(l) && is_grant(l) && l->view->evidence_fact == CMK_UNREAD;
+}
+
+/* Granted, and not yet in force everywhere: data actions of a new role need up to ten minutes (azure-facts 11.6). */
+static bool grant_propagates(const struct look *l)
+{
+    return is_running(l) && is_grant(l) && l->view->now < l->op->started_at + l->view->options->propagation;
+}
+
 static bool operation_is_due(const struct look *l)
 {
     const struct cmk_view *v = l->view;
@@ -162,7 +185,7 @@ static bool operation_is_due(const struct look *l)
 
 static bool running_and_busy(const struct look *l)
 {
-    return is_running(l) && l->busy;
+    return is_running(l) && l->busy && !is_grant(l);
 }
 
 static bool running_is_failed(const struct look *l)
@@ -246,6 +269,33 @@ static bool failure_is_fresh(const struct look *l)
     return has_failed(l) && l->view->now < cmk_retry_at(l);
 }
 
+static bool culprit_is_unknown(const struct look *l)
+{
+    return l->busy && l->view->culprit_fact == CMK_UNREAD && !cmk_busy_message(l);
+}
+
+static bool evidence_is_unread(const struct look *l)
+{
+    return l->view->evidence_fact == CMK_UNREAD;
+}
+
+static bool evidence_is_throttled(const struct look *l)
+{
+    return l->view->evidence_fact == CMK_FAILED_TO_READ && l->view->evidence_err.kind == ERR_THROTTLED;
+}
+
+static bool evidence_is_unreadable(const struct look *l)
+{
+    return l->view->evidence_fact == CMK_FAILED_TO_READ;
+}
+
+static bool scan_runs(const struct look *l)
+{
+    enum cmk_scan_state state = l->view->evidence.scan.state;
+
+    return l->spec->document_ids == CMK_IDS_SCAN && (state == CMK_SCAN_NONE || state == CMK_SCAN_RUNNING);
+}
+
 static bool account_is_unsupported(const struct look *l)
 {
     return cmk_account_unsupported(l->account) != NULL;
@@ -318,11 +368,14 @@ static const struct cmk_rule table[] = {
     {"account-throttled",     account_is_throttled,   CMK_REST,           CMK_REASON_THROTTLED,           CMK_IS_UNREACHABLE, WAKE_RETRY_AFTER, cmk_say_account_error},
     {"account-unreadable",    account_is_unreadable,  CMK_REST,           CMK_REASON_AZURE_UNAVAILABLE,   CMK_IS_UNREACHABLE, WAKE_BACKOFF,    cmk_say_account_error},
 /* a request whose answer was lost: the account tells, never a second request */
+    {"lost-grant-unread",     lost_grant_unread,      CMK_GATHER},
     {"lost-answer-runs",      lost_and_busy,          CMK_SETTLE,         .settlement = CMK_OP_RUNS},
     {"lost-answer-applied",   lost_and_shown,         CMK_SETTLE,         .settlement = CMK_OP_DONE},
     {"lost-answer-unsettled", lost_and_young,         CMK_REST,           CMK_REASON_CONFIRMING,          CMK_IS_WORKING,     WAKE_SETTLE,     cmk_say_confirming},
     {"lost-answer-no-effect", answer_is_lost,         CMK_SETTLE,         .settlement = CMK_OP_NO_EFFECT},
 /* an operation that Azure accepted */
+    {"grant-unread",          grant_is_unread,        CMK_GATHER},
+    {"grant-propagates",      grant_propagates,       CMK_REST,           CMK_REASON_GRANTING_ACCESS,     CMK_IS_WORKING,     WAKE_PROPAGATION, cmk_say_granting},
     {"operation-due",         operation_is_due,       CMK_READ_OPERATION},
     {"operation-running",     running_and_busy,       CMK_REST,           CMK_REASON_ENCRYPTING,          CMK_IS_WORKING,     WAKE_POLL,       cmk_say_running},
     {"operation-failed",      running_is_failed,      CMK_SETTLE,         .settlement = CMK_OP_FAILED},
@@ -335,12 +388,17 @@ static const struct cmk_rule table[] = {
     {"failure-outdated",      failure_is_outdated,    CMK_SETTLE,         .settlement = CMK_OP_FORGET},
     {"failure-final",         failure_is_final,       CMK_REST,           CMK_REASON_OPERATION_FAILED,    CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_failed},
     {"account-broken",        account_is_broken,      CMK_REST,           CMK_REASON_ACCOUNT_NOT_ONLINE,  CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_broken},
+    {"culprit-unknown",       culprit_is_unknown,     CMK_READ_CULPRIT},
     {"account-busy",          account_is_busy,        CMK_REST,           CMK_REASON_ACCOUNT_BUSY,        CMK_IS_WORKING,     WAKE_POLL,       cmk_say_busy},
     {"key-revoked",           key_is_revoked,         CMK_REST,           CMK_REASON_KEY_REVOKED,         CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_revoked},
     {"encrypted",             is_as_desired,          CMK_REST,           CMK_REASON_ENCRYPTED,           CMK_IS_READY,       WAKE_RESYNC,     cmk_say_encrypted},
     {"failure-waits",         failure_is_fresh,       CMK_REST,           CMK_REASON_RETRYING,            CMK_IS_WORKING,     WAKE_RETRY,      cmk_say_retrying},
 /* gates before a change */
     {"account-unsupported",   account_is_unsupported, CMK_REST,           CMK_REASON_UNSUPPORTED_ACCOUNT, CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_unsupported},
+    {"evidence-unread",       evidence_is_unread,     CMK_GATHER},
+    {"evidence-throttled",    evidence_is_throttled,  CMK_REST,           CMK_REASON_THROTTLED,           CMK_IS_UNREACHABLE, WAKE_RETRY_AFTER, cmk_say_evidence_error},
+    {"evidence-unreadable",   evidence_is_unreadable, CMK_REST,           CMK_REASON_AZURE_UNAVAILABLE,   CMK_IS_UNREACHABLE, WAKE_BACKOFF,    cmk_say_evidence_error},
+    {"scan-running",          scan_runs,              CMK_REST,           CMK_REASON_PREFLIGHT_RUNNING,   CMK_IS_WORKING,     WAKE_SCAN,       cmk_say_scanning},
     {"preflight-failed",      preflight_failed,       CMK_REST,           CMK_REASON_PREFLIGHT_FAILED,    CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_preflight},
     {"drifted",               has_drifted,            CMK_REST,           CMK_REASON_DRIFTED,             CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_drifted},
     {"observing",             only_observes,          CMK_REST,           CMK_REASON_OBSERVING,           CMK_IS_IDLE,        WAKE_RESYNC,     cmk_say_observing},

@@ -38,6 +38,8 @@ enum cmk_wake {
     WAKE_BACKOFF,
     WAKE_RETRY_AFTER, /* what Azure asked for, else back-off */
     WAKE_SETTLE,
+    WAKE_PROPAGATION,
+    WAKE_SCAN,
     WAKE_RETRY,
     WAKE_WINDOW,
 };
@@ -63,6 +65,10 @@ int64_t cmk_retry_at(const struct look *look);
 
 /* Azure did not take a change because the account is not at rest: nothing is wrong, it is tried again. */
 bool cmk_refused_as_busy(const struct err *refusal);
+
+/* The published message about the operation that keeps the account busy, when it still holds (borrowed), or NULL: who
+ * started it is looked up once and not at every look. */
+const char *cmk_busy_message(const struct look *look);
 
 /* A failure that Azure's documentation or experience says may pass: throttled scans, outages, time-outs. */
 bool cmk_failure_may_pass(const struct cmk_operation *operation);

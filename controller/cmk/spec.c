@@ -231,18 +231,6 @@ int cmk_spec_check(const struct cmk_spec *spec, struct err *err)
 
 const char *cmk_spec_unsupported(const struct cmk_spec *spec)
 {
-    if (spec->key_vault_access == CMK_ACCESS_GRANT)
-        return "spec.keyVaultAccess: Grant is not supported by this version; grant the identity access to the key "
-               "yourself and "
-               "set Verify";
-    if (!str_empty(spec->key_vault_id))
-        return "spec.keyVaultId is not supported by this version, which does not look at key vaults; remove it";
-    if (spec->check_key_vault == CMK_CHECK_ENFORCE || spec->check_key_vault == CMK_CHECK_WARN)
-        return "spec.preflight.keyVault: Enforce and Warn are not supported by this version, which does not look at "
-               "key vaults; "
-               "check the vault yourself and set Skip, or remove the field";
-    if (spec->document_ids == CMK_IDS_SCAN)
-        return "spec.preflight.documentIds: Scan is not supported by this version; scan the data yourself and set Skip";
     if (spec->priority != 0)
         return "spec.priority is not supported by this version, which takes resources in the order in which they come; "
                "remove it";

@@ -20,8 +20,9 @@ static const size_t account_strings[] = {
     offsetof(struct cmk_account, default_identity),
     offsetof(struct cmk_account, backup_policy),
     offsetof(struct cmk_account, identity_type),
+    offsetof(struct cmk_account, system_principal_id),
 };
-#define ACCOUNT_SHOWN (ARRAY_LEN(account_strings) - 1)
+#define ACCOUNT_SHOWN (ARRAY_LEN(account_strings) - 2)
 
 /* maxLength of each in crd/cosmoscmk.yaml. */
 static const size_t account_limits[ACCOUNT_SHOWN] = {64, 128, 64, 256, 64, 1024, 1024, 4096, 1024, 64};
@@ -95,12 +96,27 @@ void cmk_spec_done(struct cmk_spec *spec)
     *spec = (struct cmk_spec){0};
 }
 
+static void list_free(char **list, size_t n)
+{
+    for (size_t i = 0; list && i < n; i++)
+        free(list[i]);
+    free(list);
+}
+
+static char **list_copy(char *const *list, size_t n)
+{
+    char **copy = list ? xcalloc(n, sizeof(*copy)) : NULL;
+
+    for (size_t i = 0; list && i < n; i++)
+        copy[i] = xstrdup(list[i]);
+    return copy;
+}
+
 void cmk_account_done(struct cmk_account *account)
 {
     strings_free(account, STRINGS(account_strings));
-    for (size_t i = 0; i < account->n_user_identities; i++)
-        free(account->user_identities[i]);
-    free(account->user_identities);
+    list_free(account->user_identities, account->n_user_identities);
+    list_free(account->user_principal_ids, account->n_user_identities);
     *account = (struct cmk_account){0};
 }
 
@@ -108,9 +124,8 @@ void cmk_account_copy(struct cmk_account *to, const struct cmk_account *from)
 {
     *to = *from;
     strings_own(to, STRINGS(account_strings));
-    to->user_identities = xcalloc(from->n_user_identities, sizeof(*to->user_identities));
-    for (size_t i = 0; i < from->n_user_identities; i++)
-        to->user_identities[i] = xstrdup(from->user_identities[i]);
+    to->user_identities = list_copy(from->user_identities, from->n_user_identities);
+    to->user_principal_ids = list_copy(from->user_principal_ids, from->n_user_identities);
 }
 
 void cmk_cut(char *s, size_t max)
@@ -221,6 +236,7 @@ void cmk_resource_done(struct cmk_resource *resource)
 static const char *const step_names[] = {
     [CMK_NO_STEP] = "None",
     [CMK_ATTACH_IDENTITY] = "AttachIdentity",
+    [CMK_GRANT_KEY_ACCESS] = "GrantKeyAccess",
     [CMK_SET_DEFAULT_IDENTITY] = "SetDefaultIdentity",
     [CMK_ENABLE_KEY] = "EnableKey",
 };

@@ -73,7 +73,9 @@ struct cmk_account {
     int64_t observed_at;
 
     char *identity_type;
+    char *system_principal_id; /* of the system-assigned identity */
     char **user_identities;
+    char **user_principal_ids; /* of those, in their order; NULL, or one of them NULL, when not known */
     size_t n_user_identities;
     bool analytical_storage;
     bool cassandra;
@@ -84,7 +86,7 @@ struct cmk_account {
 
 /* ---- plan ---- */
 
-enum cmk_step_type { CMK_NO_STEP, CMK_ATTACH_IDENTITY, CMK_SET_DEFAULT_IDENTITY, CMK_ENABLE_KEY };
+enum cmk_step_type { CMK_NO_STEP, CMK_ATTACH_IDENTITY, CMK_GRANT_KEY_ACCESS, CMK_SET_DEFAULT_IDENTITY, CMK_ENABLE_KEY };
 #define CMK_MAX_STEPS 4
 #define CMK_PLAN_HASH_SIZE 33
 
@@ -138,7 +140,7 @@ struct cmk_condition {
 #define CMK_MAX_CONDITIONS 16
 
 enum cmk_check_result { CMK_PASSED, CMK_CHECK_FAILED, CMK_WARNING, CMK_CHECK_UNKNOWN, CMK_SKIPPED };
-#define CMK_MAX_CHECKS 16
+#define CMK_MAX_CHECKS 24
 
 struct cmk_check {
     char *name;

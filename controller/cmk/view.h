@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "cmk/evidence.h"
 #include "cmk/reasons.h"
 #include "cmk/types.h"
 
@@ -16,11 +17,14 @@ struct cmk_options {
     int64_t recheck;    /* between looks at what stalled a resource */
     int64_t retry_base; /* before a failed operation is tried again; doubled each time, at most retry_max */
     int64_t retry_max;
+    int64_t propagation;  /* until an access that was granted holds everywhere */
     int64_t max_attempts; /* of one step, then a person must act */
     int64_t
         unreachable_grace; /* how long Ready outlives an Azure that cannot be reached; a tenth of it for other states */
 };
 extern const struct cmk_options cmk_default_options;
+
+#define CMK_CULPRIT_SIZE 256
 
 enum cmk_fact { CMK_UNREAD, CMK_KNOWN, CMK_FAILED_TO_READ };
 
@@ -42,6 +46,13 @@ struct cmk_view {
     bool operation_lost;          /* its URL is no longer served or may not be read by us, as of the last look */
     int64_t operation_read_at;    /* when it was last read, in any pass of this process; 0: never */
 
+    enum cmk_fact evidence_fact; /* what preflight looks at besides the account */
+    struct cmk_evidence evidence;
+    struct err evidence_err;
+
+    enum cmk_fact culprit_fact; /* who keeps the account busy: a half sentence, or "" when it cannot be known */
+    char culprit[CMK_CULPRIT_SIZE];
+
     bool armed;   /* this pass has written the operation ahead and not sent it yet */
     bool sent;    /* this pass has sent a change to Azure */
     bool refused; /* Azure refused the change of this pass: refusal says how */
@@ -61,11 +72,13 @@ void cmk_view_done(struct cmk_view *view);
 enum cmk_effect {
     CMK_READ_ACCOUNT,
     CMK_READ_OPERATION,
-    CMK_WRITE_AHEAD, /* cmk_write_ahead(), then write the status, conditional on the resourceVersion read */
-    CMK_SEND,        /* the PATCH of step.type, once */
-    CMK_SETTLE,      /* nothing outside: the fold draws a conclusion */
-    CMK_REST,        /* the pass is over: cmk_conclude(), write the status if it differs, come back at wake_at */
-    CMK_GONE,        /* the pass is over and nothing is written: the resource is being deleted */
+    CMK_GATHER,       /* what preflight looks at besides the account */
+    CMK_READ_CULPRIT, /* who started the operation that keeps the account busy */
+    CMK_WRITE_AHEAD,  /* cmk_write_ahead(), then write the status, conditional on the resourceVersion read */
+    CMK_SEND,         /* the change of step.type, once */
+    CMK_SETTLE,       /* nothing outside: the fold draws a conclusion */
+    CMK_REST,         /* the pass is over: cmk_conclude(), write the status if it differs, come back at wake_at */
+    CMK_GONE,         /* the pass is over and nothing is written: the resource is being deleted */
 };
 
 /* The conclusions of CMK_SETTLE about the operation in status. */
@@ -119,6 +132,8 @@ struct cmk_result {
     char *error_message;
     char *status_url; /* CMK_SEND when accepted; NULL when Azure named none */
     char *operation_id;
+    struct cmk_evidence evidence;   /* CMK_GATHER */
+    char culprit[CMK_CULPRIT_SIZE]; /* CMK_READ_CULPRIT: a half sentence */
 };
 
 /* Before the write of CMK_WRITE_AHEAD: records the operation as requested, with the correlation id it will be sent

@@ -129,45 +129,82 @@ static void put_path(struct buf *url, const char *path)
     }
 }
 
-int arm_call(struct arm_client *client, const char *method, const char *path, const char *api_version, const char *body,
-    const char *correlation, struct arm_response *response, struct err *err)
+int arm_url_make(char **ret, const struct arm_client *client, const char *path, const char *api_version,
+    const struct arm_query *query, struct err *err)
 {
     _cleanup_(buf_done) struct buf url = BUF_INIT(URL_MAX_BYTES);
 
-    *response = (struct arm_response){0};
-    http_response_init(&response->http);
     if (!path_is_safe(path))
         return err_set(err, ERR_INVALID, "a path that would not mean itself in a URL was refused");
     buf_puts(&url, client->endpoint);
     put_path(&url, path);
     buf_puts(&url, "?api-version=");
     buf_put_urlencoded(&url, api_version);
+    for (; query && query->name; query++) {
+        buf_printf(&url, "&%s=", query->name);
+        buf_put_urlencoded(&url, query->value);
+    }
     if (url.overflow)
         return err_set(err, ERR_INVALID, "a path of more than %zu bytes was refused", URL_MAX_BYTES);
-    return arm_send(client, method, buf_str(&url), body, correlation, response, err);
+    *ret = buf_take(&url);
+    return 0;
 }
 
-/* --- poll URLs --- */
+int arm_call(struct arm_client *client, const char *method, const char *path, const char *api_version, const char *body,
+    const char *correlation, struct arm_response *response, struct err *err)
+{
+    _cleanup_(freep) char *url = NULL;
 
-int arm_poll_url_check(const struct arm_client *client, const char *url, struct err *err)
+    *response = (struct arm_response){0};
+    http_response_init(&response->http);
+    if (arm_url_make(&url, client, path, api_version, NULL, err) < 0)
+        return -1;
+    return arm_send(client, method, url, body, correlation, response, err);
+}
+
+int arm_get(struct arm_client *client, const char *path, const char *api_version, const struct arm_query *query,
+    struct arm_response *response, struct err *err)
+{
+    _cleanup_(freep) char *url = NULL;
+
+    *response = (struct arm_response){0};
+    http_response_init(&response->http);
+    if (arm_url_make(&url, client, path, api_version, query, err) < 0)
+        return -1;
+    return arm_send(client, "GET", url, NULL, NULL, response, err);
+}
+
+int arm_say_missing(struct err *err, const char *what, const char *right, const char *scope)
+{
+    if (err && err->kind == ERR_FORBIDDEN)
+        return err_wrap(err, "cannot read %s: grant the controller's identity %s at %s", what, right, scope);
+    return err_wrap(err, "cannot read %s", what);
+}
+
+/* --- URLs from Azure --- */
+
+int arm_url_check(const struct arm_client *client, const char *url, const char *what, struct err *err)
 {
     struct http_url parsed;
 
+    if (strnlen(url, URL_MAX_BYTES + 1) > URL_MAX_BYTES)
+        return err_set(err, ERR_INVALID, "%s is longer than %zu bytes", what, URL_MAX_BYTES);
+    if (http_url_parse(url, &parsed, err) < 0)
+        return err_wrap(err, "%s cannot be used", what);
+    if (!str_eq(parsed.scheme, "https"))
+        return err_set(err, ERR_INVALID, "%s is not https", what);
+    if (parsed.has_userinfo)
+        return err_set(err, ERR_INVALID, "%s has a user name in it", what);
+    if (!str_eq(parsed.host, client->origin.host))
+        return err_set(err, ERR_INVALID, "%s points at %s and not at %s", what, parsed.host, client->origin.host);
+    if (parsed.port != client->origin.port)
+        return err_set(err, ERR_INVALID, "%s points at port %d and not at %d", what, parsed.port, client->origin.port);
+    return 0;
+}
+
+int arm_poll_url_check(const struct arm_client *client, const char *url, struct err *err)
+{
     if (str_empty(url))
         return err_set(err, ERR_INVALID, "the operation has no URL");
-    if (strnlen(url, URL_MAX_BYTES + 1) > URL_MAX_BYTES)
-        return err_set(err, ERR_INVALID, "the operation's URL is longer than %zu bytes", URL_MAX_BYTES);
-    if (http_url_parse(url, &parsed, err) < 0)
-        return err_wrap(err, "the operation's URL cannot be used");
-    if (!str_eq(parsed.scheme, "https"))
-        return err_set(err, ERR_INVALID, "the operation's URL is not https");
-    if (parsed.has_userinfo)
-        return err_set(err, ERR_INVALID, "the operation's URL has a user name in it");
-    if (!str_eq(parsed.host, client->origin.host))
-        return err_set(
-            err, ERR_INVALID, "the operation's URL points at %s and not at %s", parsed.host, client->origin.host);
-    if (parsed.port != client->origin.port)
-        return err_set(
-            err, ERR_INVALID, "the operation's URL points at port %d and not at %d", parsed.port, client->origin.port);
-    return 0;
+    return arm_url_check(client, url, "the operation's URL", err);
 }

@@ -16,6 +16,8 @@
 #include "base/random.h"
 #include "http/http.h"
 
+#include <cjson/cJSON.h>
+
 struct arm_client;
 
 struct arm_options {
@@ -42,6 +44,34 @@ void arm_response_done(struct arm_response *response);
  * call succeeds, which any status from 200 to 299 is. */
 int arm_call(struct arm_client *client, const char *method, const char *path, const char *api_version, const char *body,
     const char *correlation, struct arm_response *response, struct err *err);
+
+/* What stands in the query besides the api-version; values are percent-encoded here, names go as they are. */
+struct arm_query {
+    const char *name; /* "$filter"; NULL ends the list */
+    const char *value;
+};
+
+/* arm_call with GET and a query (NULL: none but the api-version). */
+int arm_get(struct arm_client *client, const char *path, const char *api_version, const struct arm_query *query,
+    struct arm_response *response, struct err *err);
+
+struct arm_list {
+    const char *path;
+    const char *api_version;
+    const struct arm_query *query; /* NULL: none */
+    size_t max_items;              /* (20000) of all pages together */
+    /* Called for each member of "value", in order. The item is borrowed. -1 with *err ends the list and is its result;
+     * 1 ends it as a success; 0 goes on. */
+    int (*on_item)(void *data, const cJSON *item, struct err *err);
+    void *data;
+};
+/* All pages of a list. ERR_TOO_LARGE past max_items or 500 pages; ERR_PROTOCOL when an answer is no list, or when its
+ * nextLink would not pass as the URL of an operation (the rule of arm_poll_url_check). */
+int arm_list(struct arm_client *client, const struct arm_list *list, struct err *err);
+
+/* Says in *err, if it is ERR_FORBIDDEN, which right is missing and where; other errors get context only. what: "the key
+ * vault contoso". The value is -1. */
+int arm_say_missing(struct err *err, const char *what, const char *right, const char *scope);
 
 /* May this URL, from a header or from a status, be sent our token? Only https, the ARM endpoint's own host and port, no
  * userinfo, at most 16 KiB (design 3.6). ERR_INVALID says which rule it breaks without repeating the query. */

@@ -2,8 +2,15 @@
 #pragma once
 
 #include "azure/arm.h"
+#include "base/secret.h"
 
 #define COSMOS_API_VERSION "2025-10-15"
+
+struct cosmos_identity {
+    char *id;
+    char *principal_id; /* the object id that rights are granted to; NULL: not said */
+    char *client_id;    /* NULL: not said */
+};
 
 struct cosmos_account {
     char *id;
@@ -19,10 +26,13 @@ struct cosmos_account {
     char *identity_type;      /* identity.type, "None" when absent */
     char *backup_policy;      /* backupPolicy.type, or NULL */
     char *sql_endpoint;       /* sqlEndpoint, else documentEndpoint */
+    bool local_auth_disabled; /* disableLocalAuth: the account takes no keys */
     bool analytical_storage;
     bool materialized_views;        /* true only when the answer shows it */
     bool full_fidelity_change_feed; /* enableFullFidelityChangeFeed or enableAllVersionsAndDeletesChangeFeed */
-    char **user_identities;         /* resource ids, n of them */
+    char *system_principal_id;      /* of the system-assigned identity, or NULL */
+    char *tenant_id;                /* of the identities, or NULL */
+    struct cosmos_identity *user_identities;
     size_t n_user_identities;
     char **capabilities; /* names, n of them */
     size_t n_capabilities;
@@ -32,9 +42,22 @@ void cosmos_account_done(struct cosmos_account *account); /* accepts a zeroed st
 /* Decodes a body of GET or PATCH; caps on every list (256). ERR_PROTOCOL, naming the path, when it is no account or a
  * value has another type than expected; *ret is untouched then. Pure. */
 int cosmos_account_decode(struct cosmos_account *ret, const char *body, size_t len, struct err *err);
+int cosmos_account_decode_tree(struct cosmos_account *ret, const cJSON *tree, struct err *err);
 
 /* ERR_PROTOCOL also when the answer is about an account of another name. *ret is zeroed on failure. */
 int cosmos_account_get(struct arm_client *client, const struct arm_id *id, struct cosmos_account *ret, struct err *err);
+
+/* Every account of a subscription, or of one resource group (NULL: all). on_account may move what it wants out of the
+ * account; -1 with *err ends the list and is its result. An account that cannot be decoded ends it with ERR_PROTOCOL.
+ * Right: Microsoft.DocumentDB/databaseAccounts/read at that scope. */
+int cosmos_account_list(struct arm_client *client, const char *subscription, const char *resource_group,
+    int (*on_account)(void *data, struct cosmos_account *account, struct err *err), void *data, struct err *err);
+
+/* POST readonlykeys: the primary read-only key in base64, which opens all of the account's data for reading. *ret is
+ * the caller's (secret_unref). ERR_FORBIDDEN names the right that is missing. It changes nothing, so maybe_sent is
+ * never set. */
+int cosmos_account_read_only_key(
+    struct arm_client *client, const struct arm_id *id, struct secret **ret, struct err *err);
 
 /* What a PATCH that was accepted tells. */
 struct cosmos_accepted {

@@ -16,7 +16,14 @@
 #define TAIL_BYTES 12000
 #define KUBECTL_MS 120000
 
-/* The three accounts of deploy/samples, without times of their own: the flags of fake-azure give those. */
+#define KEY_RESOURCE(name)                                                                                             \
+    ",{\"id\":\"" GROUP_ID "/providers/Microsoft.KeyVault/vaults/demo-vault/keys/" name                                \
+    "\",\"location\":\"westeurope\",\"properties\":{\"attributes\":{\"enabled\":true},\"kty\":\"RSA\",\"keySize\":"    \
+    "3072,"                                                                                                            \
+    "\"keyOps\":[\"wrapKey\",\"unwrapKey\"],\"keyUri\":\"https://demo-vault.vault.azure.net:443/keys/" name "\"}}"
+
+/* The three accounts of deploy/samples, without times of their own: the flags of fake-azure give those. The vault is as
+ * it should be, and the identity has access to its keys. */
 static const char seed[] =
     "{\"accounts\":["
     "{\"name\":\"demo-orders\",\"subscription\":\"00000000-0000-0000-0000-000000000001\",\"resourceGroup\":\"demo\","
@@ -28,7 +35,15 @@ static const char seed[] =
     "\"resources\":[{\"id\":\"" GROUP_ID "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cosmos-cmk\","
     "\"location\":\"westeurope\",\"properties\":{\"tenantId\":\"" TENANT
     "\",\"principalId\":\"00000000-0000-0000-0000-0000000000c1\","
-    "\"clientId\":\"00000000-0000-0000-0000-0000000000c2\"}}]}";
+    "\"clientId\":\"00000000-0000-0000-0000-0000000000c2\"}},"
+    "{\"id\":\"" GROUP_ID
+    "/providers/Microsoft.KeyVault/vaults/demo-vault\",\"location\":\"westeurope\",\"properties\":{"
+    "\"tenantId\":\"" TENANT "\",\"accessPolicies\":[{\"tenantId\":\"" TENANT
+    "\",\"objectId\":\"00000000-0000-0000-0000-0000000000c1\",\"permissions\":{\"keys\":[\"get\",\"wrapKey\","
+    "\"unwrapKey\"]}}],"
+    "\"enableSoftDelete\":true,\"enablePurgeProtection\":true,\"vaultUri\":\"https://demo-vault.vault.azure.net/\","
+    "\"provisioningState\":\"Succeeded\",\"publicNetworkAccess\":\"Enabled\"}}" KEY_RESOURCE("cosmos")
+        KEY_RESOURCE("other") "]}";
 
 static struct apiserver server;
 static struct http_engine *engine;

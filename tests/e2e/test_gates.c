@@ -238,31 +238,76 @@ static void two_for_one_account(struct world *w)
 
 /* ---- specs that are not carried out ---- */
 
-static void unsupported_specs(struct world *w)
+static void unsupported_spec(struct world *w)
 {
-    static const struct {
-        const char *spec, *field;
-    } rows[] = {
-        {"\"preflight\":{\"keyVault\":\"Enforce\"}", "spec.preflight.keyVault"},
-        {"\"preflight\":{\"keyVault\":\"Warn\"}", "spec.preflight.keyVault"},
-        {"\"preflight\":{\"documentIds\":\"Scan\"}", "spec.preflight.documentIds"},
-        {"\"keyVaultAccess\":\"Grant\"", "spec.keyVaultAccess"},
-        {"\"priority\":5", "spec.priority"},
-        {"\"keyVaultId\":\"" GROUP_ID "/providers/Microsoft.KeyVault/vaults/demo-vault\"", "spec.keyVaultId"},
-    };
+    azure_start(w, NULL);
+    resource_create(w, "orders", "unsupported", "\"priority\":5");
+    controller_start(w, NULL);
+    _cleanup_(json_freep) cJSON *object = await_reason(w, "orders", "UnsupportedSpec");
+    assert_condition(object, "Stalled", "True", "UnsupportedSpec", "spec.priority");
+    assert_int_equal(azure_count(w, NULL, "unsupported"), 0);
+}
+
+/* ---- what is looked at before ---- */
+
+/* A vault without purge protection is Stalled with what to do, and goes on when somebody has done it. */
+static void preflight_of_the_vault(struct world *w)
+{
+    static const char without[] =
+        "{\"id\":\"" GROUP_ID "/providers/Microsoft.KeyVault/vaults/demo-vault\",\"location\":"
+        "\"westeurope\",\"properties\":{\"tenantId\":\"" TENANT
+        "\",\"enableSoftDelete\":true,\"vaultUri\":\"https://demo-vault.vault.azure.net/\"}}",
+                      with[] = "{\"id\":\"" GROUP_ID "/providers/Microsoft.KeyVault/vaults/demo-vault\",\"location\":"
+                               "\"westeurope\",\"properties\":{\"tenantId\":\"" TENANT
+                               "\",\"enableSoftDelete\":true,\"enablePurgeProtection\":true,\"vaultUri\":"
+                               "\"https://demo-vault.vault.azure.net/\"}}";
 
     azure_start(w, NULL);
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        _cleanup_(freep) char *name = xasprintf("row-%zu", i), *account = xasprintf("unsupported-%zu", i);
-        resource_create(w, name, account, rows[i].spec);
-    }
-    controller_start(w, NULL);
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        _cleanup_(freep) char *name = xasprintf("row-%zu", i);
-        _cleanup_(json_freep) cJSON *object = await_reason(w, name, "UnsupportedSpec");
-        assert_condition(object, "Stalled", "True", "UnsupportedSpec", rows[i].field);
-    }
-    assert_int_equal(azure_count(w, NULL, "unsupported-"), 0);
+    (void)json_free(azure_ask(w, "PUT", "/fake/resources", without));
+    resource_create(w, "orders", "demo-orders", NULL);
+    controller_start(w, (const char *const[]){"--recheck", "1s", NULL});
+    _cleanup_(json_freep) cJSON *object = await_reason(w, "orders", "PreflightFailed");
+    assert_condition(object, "Stalled", "True", "PreflightFailed", "purge protection");
+    assert_int_equal(azure_count(w, "PATCH", ""), 0);
+    (void)json_free(azure_ask(w, "PUT", "/fake/resources", with));
+    _cleanup_(json_freep) cJSON *ready = await_reason(w, "orders", "Encrypted");
+}
+
+/* The identity lacks access, the spec says Grant: it is granted between attaching and making it the default, and
+ * nothing else of the vault changes. */
+static void access_is_granted(struct world *w)
+{
+    static const char vault[] =
+        "{\"id\":\"" GROUP_ID
+        "/providers/Microsoft.KeyVault/vaults/demo-vault\",\"location\":\"westeurope\",\"properties\":{"
+        "\"tenantId\":\"" TENANT "\",\"accessPolicies\":[{\"tenantId\":\"" TENANT
+        "\",\"objectId\":\"00000000-0000-0000-0000-0000000000aa\",\"permissions\":{\"keys\":[\"get\"]}}],"
+        "\"enableSoftDelete\":true,\"enablePurgeProtection\":true,\"vaultUri\":\"https://demo-vault.vault.azure.net/"
+        "\"}}";
+
+    azure_start(w, NULL);
+    (void)json_free(azure_ask(w, "PUT", "/fake/resources", vault));
+    resource_create(w, "ledger", "demo-ledger", "\"keyVaultAccess\":\"Grant\",\"defaultIdentity\":\"" IDENTITY "\"");
+    controller_start(w, (const char *const[]){"--propagation", "1s", NULL});
+    _cleanup_(json_freep) cJSON *object = await_reason(w, "ledger", "Encrypted");
+    assert_int_equal(azure_count(w, "PUT", "accessPolicies/add"), 1);
+    assert_int_equal(azure_count(w, "PATCH", "demo-ledger"), 3);
+}
+
+/* A document id over 990 bytes is found before Azure is asked to encrypt. */
+static void documents_are_scanned(struct world *w)
+{
+    static const char data[] =
+        "{\"data\":{\"databases\":[{\"id\":\"shop\",\"containers\":[{\"id\":\"carts\",\"documents\":50,"
+        "\"ids\":[{\"text\":\"b\",\"repeat\":991,\"count\":1}],\"ranges\":2,\"documentsPerPage\":20}]}]}}";
+
+    azure_start(w, NULL);
+    (void)json_free(azure_ask(w, "PUT", "/fake/accounts/demo-orders", data));
+    resource_create(w, "orders", "demo-orders", "\"preflight\":{\"documentIds\":\"Scan\"}");
+    controller_start(w, (const char *const[]){"--recheck", "1s", NULL});
+    _cleanup_(json_freep) cJSON *object = await_reason(w, "orders", "PreflightFailed");
+    assert_condition(object, "Stalled", "True", "PreflightFailed", "990 bytes");
+    assert_int_equal(azure_count(w, "PATCH", ""), 0);
 }
 
 static void unknown_time_zone(struct world *w)
@@ -340,7 +385,10 @@ int main(void)
         {"with drift Report a key changed by somebody else is only reported", drift_is_reported},
         {"the annotation makes it look at once, and is echoed", act_now},
         {"of two resources for one account the older acts, and after its end the younger", two_for_one_account},
-        {"a spec that this version does not carry out is said, without any request to Azure", unsupported_specs},
+        {"a spec that this version does not carry out is said, without any request to Azure", unsupported_spec},
+        {"a vault without purge protection stalls, and goes on when it is mended", preflight_of_the_vault},
+        {"access to the key is granted as a step of the plan", access_is_granted},
+        {"a document id over 990 bytes is found before anything is sent", documents_are_scanned},
         {"an unknown time zone is said, without any request to Azure", unknown_time_zone},
         {"a resource that --selector leaves out is left alone until it has the label", only_what_is_selected},
         {"deleting the resource during the operation touches nothing in Azure", deleted_during_the_operation},

@@ -1,8 +1,9 @@
-/* fake-azure: Entra ID and Azure Resource Manager with Cosmos DB accounts, over HTTPS on loopback, and on request a
- * machine's instance metadata service over HTTP.
+/* fake-azure: Entra ID, Azure Resource Manager with Cosmos DB accounts, and the gateway to their data, over HTTPS on
+ * loopback, and on request a machine's instance metadata service over HTTP.
  *
- * One origin serves the authority and ARM. It does what recorded exchanges of the real services show, and what a test
- * asks for through the paths under /fake/. It is no emulator: there are no data, and keys are only names. */
+ * One origin serves the authority, ARM and, under /cosmos/ACCOUNT/, each account's gateway. It does what recorded
+ * exchanges of the real services show, and what a test asks for through the paths under /fake/. It is no emulator: of
+ * the documents there are only ids, and keys are only names. */
 #include "fakes/fake_azure.h"
 
 #include "base/file.h"
@@ -68,6 +69,8 @@ static void answer(struct azure_request *r, struct fake_call *call)
         azure_inspect(r);
     else if (r->n_segments > 0 && str_eq_nocase(r->segments[0], "subscriptions"))
         azure_arm(r);
+    else if (r->n_segments > 1 && str_eq(r->segments[0], "cosmos"))
+        azure_gateway(r);
     else if (azure_path_is(r, "metadata/endpoints"))
         describe_cloud(r);
     else if (!azure_entra(r, call)) {
@@ -186,6 +189,8 @@ static int parse(struct settings *s, int argc, char **argv, struct err *err)
     s->model.tenant = s->azure.tenant;
     if (s->model.vault_suffix)
         s->azure.vault_suffix = s->model.vault_suffix;
+
+    s->model.gateway_url = s->azure.base_url; /* known when the server listens */
     return 0;
 }
 

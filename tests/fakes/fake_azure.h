@@ -41,6 +41,7 @@ struct azure_request {
     size_t n_segments;
     char api_version[32];
     char request_id[AZURE_GUID_SIZE];
+    char caller[64]; /* the application that the token was issued to */
 };
 
 /* Is this path made of these segments? "*" stands for any, words compare without case. */
@@ -75,9 +76,26 @@ void azure_arm(struct azure_request *r);
 bool azure_arm_resources(struct azure_request *r);
 /* Access policies, role assignments and role definitions; true when the request is about one of them. */
 bool azure_arm_grants(struct azure_request *r);
+/* Metrics and the Activity Log; true when the request is about one of them. */
+bool azure_arm_monitor(struct azure_request *r);
 /* Paths under /fake/ that concern Azure. */
 void azure_inspect(struct azure_request *r);
 extern const char azure_inspect_help[];
+
+/* Everything under /cosmos/ACCOUNT/: the account's data. */
+void azure_gateway(struct azure_request *r);
+/* True when the request may read the account's data; else the refusal is in the reply. verb, type and link are what a
+ * signature is about. */
+bool azure_gateway_authorize(
+    struct azure_request *r, const struct azure_account *account, const char *type, const char *link);
+/* The gateway's errors: {"code","message"}, the message's text as {"Errors":[…]} when nested. */
+void azure_gateway_error(
+    struct azure_request *r, int status, int substatus, const char *code, bool nested, const char *text);
+/* The account's keys as ARM hands them out (POST listKeys, readonlykeys). */
+void azure_account_keys(struct azure_request *r, const struct azure_account *account, bool read_only);
+/* The application to which this token for one of the audiences was issued; NULL when it is not good. The caller frees
+ * it. */
+char *azure_token_client(struct azure_request *r, const char *token, const char *const *audiences, size_t n);
 
 /* Takes one from the subscription's bucket and sets the rate headers. False: throttled, the 429 is in the reply. */
 bool azure_limit(struct azure_request *r, const char *subscription, bool is_write);

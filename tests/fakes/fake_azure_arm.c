@@ -142,6 +142,7 @@ static void start_operation(struct azure_request *r, struct azure_account *accou
     }
     buf_done(&verdict.message);
     const struct azure_operation *operation = verdict.operation;
+    str_replace(&verdict.operation->caller, r->caller);
     put_operation_url(r, "azure-asyncoperation", operation, operation->status_path);
     put_operation_url(r, "location", operation, operation->result_path);
     fake_reply_header(r->reply, "x-ms-operation-identifier", "tenantId=%s,objectId=%s/westus/%s", r->azure->tenant,
@@ -278,7 +279,8 @@ static void route_get(struct azure_request *r)
         get_result(r);
     else if (azure_path_is(r, "subscriptions/*/providers/Microsoft.DocumentDB/locations/*/operationsStatus/*"))
         get_status(r);
-    else if (!azure_path_is(r, ACCOUNTS_OF_GROUP) && !azure_arm_grants(r) && !azure_arm_resources(r))
+    else if (!azure_path_is(r, ACCOUNTS_OF_GROUP) && !azure_arm_monitor(r) && !azure_arm_grants(r) &&
+             !azure_arm_resources(r))
         azure_front_door_error(
             r, 404, "NotFound", "fake-azure knows nothing at '%s' (text of fake-azure).", r->http->path);
 }
@@ -300,6 +302,10 @@ void azure_arm(struct azure_request *r)
         route_get(r);
     else if (method_is(r, "PATCH") && azure_path_is(r, ACCOUNTS_OF_GROUP "/*"))
         patch_account(r);
+    else if (method_is(r, "POST") && azure_path_is(r, ACCOUNTS_OF_GROUP "/*/readonlykeys"))
+        azure_account_keys(r, account_of(r), true);
+    else if (method_is(r, "POST") && azure_path_is(r, ACCOUNTS_OF_GROUP "/*/listKeys"))
+        azure_account_keys(r, account_of(r), false);
     else if (!azure_arm_grants(r))
         azure_front_door_error(r, 405, "MethodNotAllowed",
             "The HTTP method '%s' is not supported at this resource (text of fake-azure).", r->http->method);

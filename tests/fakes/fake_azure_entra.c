@@ -137,6 +137,8 @@ bool azure_authenticate(struct azure_request *r)
                 audience, r->azure->base_url);
         return unauthorized(r, "InvalidAuthenticationTokenAudience", "invalid_token", message);
     }
+    const char *application = json_string_at(claims, "appid");
+    (void)str_copy(r->caller, sizeof(r->caller), application ? application : "");
     if (end_ms > r->now_ms)
         return true;
     char end[40], now[40];
@@ -145,6 +147,22 @@ bool azure_authenticate(struct azure_request *r)
     _cleanup_(freep) char *message =
         xasprintf("The access token expiry UTC time '%s' is earlier than current UTC time '%s'.", end, now);
     return unauthorized(r, "ExpiredAuthenticationToken", "invalid_token", message);
+}
+
+char *azure_token_client(struct azure_request *r, const char *token, const char *const *audiences, size_t n)
+{
+    _cleanup_(json_freep) cJSON *claims = verified_claims(r->azure, token);
+    const char *audience = json_string_at(claims, "aud");
+    int64_t issued_ms = 0, end_ms = 0;
+
+    if (!claims || !json_int(json_at(claims, "fake_iat_ms"), false, &issued_ms) ||
+        !json_int(json_at(claims, "fake_exp_ms"), false, &end_ms) || issued_ms < r->azure->tokens_valid_from_ms ||
+        end_ms <= r->now_ms)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(audience, audiences[i]))
+            return xstrdup(json_string_at(claims, "appid"));
+    return NULL;
 }
 
 /* ---- The endpoint ---- */

@@ -18,6 +18,12 @@ static const struct {
     {"e147488a-f6f5-4113-8e2d-b22465e65bf6", "Key Vault Crypto Service Encryption User",
         "\"Microsoft.KeyVault/vaults/keys/read\",\"Microsoft.KeyVault/vaults/keys/wrap/action\","
         "\"Microsoft.KeyVault/vaults/keys/unwrap/action\""},
+    {"12338af0-0e69-4776-bea7-57ae8d297424", "Key Vault Crypto User",
+        "\"Microsoft.KeyVault/vaults/keys/read\",\"Microsoft.KeyVault/vaults/keys/update/action\","
+        "\"Microsoft.KeyVault/vaults/keys/backup/action\",\"Microsoft.KeyVault/vaults/keys/encrypt/action\","
+        "\"Microsoft.KeyVault/vaults/keys/decrypt/action\",\"Microsoft.KeyVault/vaults/keys/wrap/action\","
+        "\"Microsoft.KeyVault/vaults/keys/unwrap/action\",\"Microsoft.KeyVault/vaults/keys/sign/action\","
+        "\"Microsoft.KeyVault/vaults/keys/verify/action\""},
     {"14b46e9e-c2b7-41b4-b07b-48a6ebf60603", "Key Vault Crypto Officer", "\"Microsoft.KeyVault/vaults/keys/*\""},
     {"00482a5a-887f-4fb3-b363-3b7fe8e74483", "Key Vault Administrator", "\"Microsoft.KeyVault/vaults/*\""},
     {"b24988ac-6180-42a0-ab88-20f7382dd24c", "Contributor", ""},

@@ -27,7 +27,11 @@ const char azure_inspect_help[] =
     "  (Periodic|Continuous), analyticalStorage, identities [ids], systemAssigned, defaultIdentity, keyVaultKeyUri,\n"
     "  keyVaultKeyUriVersion, customerManagedKeyStatus, provisioningState, tags, properties {shown as they are},\n"
     "  encryptSeconds, identitySeconds, failWith {code, message, times} (the operation that sets the key fails),\n"
-    "  refuseWith {status, code, message, times} (the update that sets the key is refused)\n";
+    "  refuseWith {status, code, message, times} (the update that sets the key is refused),\n"
+    "  data {databases, listPage, readers [client ids; all may read when absent]}. A database has id and containers; "
+    "a\n"
+    "  container id, documents (so many with ordinary ids), ids [{text, repeat, count}], ranges, documentsPerPage,\n"
+    "  chargeMilli, throttle {after, times, retryAfterMs} (queries), splitAfter (queries until range 0 is split)\n";
 
 static void fail(struct azure_request *r, int status, const char *text)
 {

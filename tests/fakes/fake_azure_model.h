@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/map.h"
+#include "fakes/fake_azure_model_data.h"
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
@@ -19,6 +20,7 @@
 
 struct azure_options {
     const char *tenant;
+    const char *gateway_url;      /* origin under which accounts' data are at /cosmos/NAME/; NULL: Azure's own names */
     const char *vault_suffix;     /* one more accepted suffix of vault hosts, or NULL */
     int64_t identity_ms;          /* how long an operation takes that sets no key */
     int64_t encrypt_ms;           /* and one that does, unless the account says otherwise */
@@ -65,7 +67,8 @@ struct azure_account {
     struct azure_trap fail_with;
     struct azure_trap refuse_with;
     cJSON *tags;
-    cJSON *extra; /* merged over "properties" of the body */
+    cJSON *extra;            /* merged over "properties" of the body */
+    struct azure_data *data; /* NULL: none */
     int64_t created_ms;
     struct azure_operation *running;
 };
@@ -85,6 +88,7 @@ struct azure_operation {
     int64_t start_ms, end_ms;
     bool fails;
     char *code, *message; /* of a failure */
+    char *caller;         /* who started it, for the Activity Log; NULL: somebody */
 };
 
 struct azure_model {

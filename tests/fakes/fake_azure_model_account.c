@@ -72,6 +72,7 @@ struct azure_account *azure_account_free(struct azure_account *account)
     trap_done(&account->refuse_with);
     (void)json_free(account->tags);
     (void)json_free(account->extra);
+    (void)azure_data_free(account->data);
     free(account);
     return NULL;
 }
@@ -109,7 +110,7 @@ char *azure_location_id(const char *location)
 
 /* ---- Seeds ---- */
 
-enum member_kind { TEXT, OPTIONAL_TEXT, BOOL, NAMES, SECONDS, TRAP, OBJECT, IGNORED };
+enum member_kind { TEXT, OPTIONAL_TEXT, BOOL, NAMES, SECONDS, TRAP, OBJECT, DATA, IGNORED };
 
 struct member {
     const char *name;
@@ -142,6 +143,7 @@ static const struct member members[] = {
     {"refuseWith", TRAP, AT(refuse_with)},
     {"tags", OBJECT, AT(tags)},
     {"properties", OBJECT, AT(extra)},
+    {"data", DATA, AT(data)},
 };
 
 static int merge_names(struct azure_names *names, const cJSON *json)
@@ -195,6 +197,17 @@ static int merge_text(char **slot, const cJSON *json, bool may_clear)
     return 0;
 }
 
+static int merge_data(struct azure_data **slot, const cJSON *json, struct err *err)
+{
+    struct azure_data *data = NULL;
+
+    if (!cJSON_IsNull(json) && azure_data_parse(&data, json, err) < 0)
+        return -1;
+    (void)azure_data_free(*slot);
+    *slot = data;
+    return 0;
+}
+
 static int merge_member(struct azure_account *account, const struct member *m, const cJSON *json, struct err *err)
 {
     void *at = (char *)account + m->offset;
@@ -216,6 +229,8 @@ static int merge_member(struct azure_account *account, const struct member *m, c
         (void)json_free(*(cJSON **)at);
         *(cJSON **)at = cJSON_IsObject(json) ? cJSON_Duplicate(json, true) : NULL;
         return cJSON_IsObject(json) || cJSON_IsNull(json) ? 0 : -1;
+    case DATA:
+        return merge_data(at, json, err);
     case IGNORED:
         break;
     }

@@ -83,15 +83,24 @@ static void put_backup(const struct azure_account *account, struct buf *b)
                     "\"backupStorageRedundancy\":\"Geo\"}}");
 }
 
+/* Where the account's data are: the host of that name, or the gateway that this process plays. */
+static void put_endpoint(const struct azure_model *model, const char *member, const char *name, struct buf *b)
+{
+    if (model->options.gateway_url)
+        buf_printf(b, ",\"%s\":\"%s/cosmos/%s/\"", member, model->options.gateway_url, name);
+    else
+        buf_printf(b, ",\"%s\":\"https://%s.documents.azure.com:443/\"", member, name);
+}
+
 static void put_properties(struct azure_model *model, const struct azure_account *account, struct buf *b)
 {
     const char *name = account->name, *created = "2025-11-20T06:11:52.9370212+00:00";
     char instance[AZURE_GUID_SIZE];
 
     azure_model_guid(model, name, instance);
-    buf_printf(b, "{\"provisioningState\":\"%s\",\"documentEndpoint\":\"https://%s.documents.azure.com:443/\"",
-        azure_account_state(account), name);
-    buf_printf(b, ",\"sqlEndpoint\":\"https://%s.documents.azure.com:443/\"", name);
+    buf_printf(b, "{\"provisioningState\":\"%s\"", azure_account_state(account));
+    put_endpoint(model, "documentEndpoint", name, b);
+    put_endpoint(model, "sqlEndpoint", name, b);
     if (str_eq_nocase(account->kind, "MongoDB"))
         buf_printf(b, ",\"mongoEndpoint\":\"https://%s.mongo.cosmos.azure.com:443/\"", name);
     buf_puts(b, ",\"publicNetworkAccess\":\"Enabled\",\"enableAutomaticFailover\":true,"

@@ -18,6 +18,7 @@ struct azure_operation *azure_operation_free(struct azure_operation *operation)
     free(operation->api_version);
     free(operation->code);
     free(operation->message);
+    free(operation->caller);
     (void)json_free(operation->patch);
     free(operation);
     return NULL;

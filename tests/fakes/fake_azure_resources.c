@@ -89,6 +89,7 @@ static bool is_about(const char *filter, const cJSON *assignment)
 static void list(struct azure_request *r, const char *scope, size_t scope_len, const char *type)
 {
     bool assignments = str_has_prefix_nocase(type, "Microsoft.Authorization/");
+    bool locks = str_eq_nocase(type, "Microsoft.Authorization/locks");
     _cleanup_(json_freep) cJSON *tree = cJSON_CreateObject();
     cJSON *value = json_add_array(tree, "value");
     char filter[256] = "";
@@ -98,6 +99,7 @@ static void list(struct azure_request *r, const char *scope, size_t scope_len, c
         const cJSON *resource = entry->value;
         _cleanup_(freep) char *own = type_of(json_string_at(resource, "id"), false);
         bool in = assignments ? holds_at(entry->key, scope, scope_len) : is_under(entry->key, scope, scope_len);
+        in = in || (locks && is_under(entry->key, scope, scope_len)); /* a group lists those of all that is in it */
         if (in && own && str_eq_nocase(own, type) && (!assignments || is_about(filter, resource)))
             cJSON_AddItemToArray(value, completed(r, resource));
     }

@@ -365,6 +365,77 @@ static void a_seed_with_a_mistake_is_refused(void **state)
     }
 }
 
+/* ---- data ---- */
+
+struct seen {
+    int64_t pages, empty_pages;
+    int times[64]; /* by number */
+    size_t on_page;
+};
+
+static void see(void *ctx, const char *id _unused_, int64_t number)
+{
+    struct seen *seen = ctx;
+
+    seen->times[number]++;
+    seen->on_page++;
+}
+
+static void read_all_ranges(const struct azure_container *container, int64_t more_chars, struct seen *seen)
+{
+    for (size_t i = 0; i < container->n_ranges; i++) {
+        struct azure_page_question q = {
+            .from = container->ranges[i].from, .to = container->ranges[i].to, .more_chars = more_chars};
+        for (; q.offset >= 0; seen->pages++) {
+            seen->on_page = 0;
+            q.offset = azure_container_page(container, &q, see, seen);
+            seen->empty_pages += seen->on_page == 0 && q.offset >= 0;
+        }
+    }
+}
+
+static void every_document_is_in_one_range_also_after_a_split(void **state)
+{
+    _cleanup_(azure_model_freep) struct azure_model *model = model_with(NULL,
+        "\"data\":{\"databases\":[{\"id\":\"d\",\"containers\":[{\"id\":\"c\",\"documents\":60,\"ranges\":3,"
+        "\"documentsPerPage\":4,\"splitAfter\":2,\"throttle\":{\"after\":3,\"times\":2},"
+        "\"ids\":[{\"text\":\"ab\",\"repeat\":200,\"count\":2}]}]}]}");
+    struct azure_data *data = azure_model_account(model, "acc")->data;
+    struct azure_container *container = azure_data_container(azure_data_database(data, "d"), "c");
+    static const bool throttled[] = {false, false, false, true, true, false};
+
+    (void)state;
+    for (size_t query = 0; query < ARRAY_LEN(throttled); query++) {
+        struct seen all = {0}, longer = {0};
+        assert_int_equal(azure_container_query(container), throttled[query]);
+        assert_int_equal(container->n_ranges, query < 2 ? 3 : 4);
+        assert_int_equal(azure_container_range(container, "0") != NULL, query < 2);
+        read_all_ranges(container, -1, &all);
+        for (size_t i = 0; i < ARRAY_LEN(all.times); i++)
+            assert_int_equal(all.times[i], i < 62);
+        read_all_ranges(container, 247, &longer);
+        assert_int_equal(longer.times[60] + longer.times[61], 2);
+        assert_true(longer.empty_pages > 10);
+        assert_int_equal(longer.pages, all.pages);
+    }
+}
+
+static void data_with_a_mistake_are_refused(void **state)
+{
+    static const char *const seeds[] = {"{\"data\":7}", "{\"data\":{\"x\":1}}", "{\"data\":{\"databases\":[{}]}}",
+        "{\"data\":{\"databases\":[{\"id\":\"d\",\"containers\":[{\"id\":\"c\",\"ranges\":0}]}]}}",
+        "{\"data\":{\"databases\":[{\"id\":\"d\",\"containers\":[{\"id\":\"c\",\"ids\":[{\"repeat\":2}]}]}]}}"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(seeds); i++) {
+        _cleanup_(azure_model_freep) struct azure_model *model = model_with(NULL, "");
+        _cleanup_(json_freep) cJSON *tree = tree_of(seeds[i]);
+        struct err err = ERR_INIT;
+        if (azure_model_put(model, "acc", tree, 0, &err) == 0)
+            fail_msg("accepted: %s", seeds[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +453,8 @@ int main(void)
         cmocka_unit_test(the_signed_query_is_long_and_always_the_same),
         cmocka_unit_test(other_actors_merge_into_the_account),
         cmocka_unit_test(a_seed_with_a_mistake_is_refused),
+        cmocka_unit_test(every_document_is_in_one_range_also_after_a_split),
+        cmocka_unit_test(data_with_a_mistake_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,10 +61,19 @@ static void begin_key_change(struct world *w)
     world_apply(w, "orders", ACCOUNT_ID("orders"), KEY_URI("cosmos"), "");
 }
 
+static void begin_grant(struct world *w)
+{
+    put_identity(w);
+    w->no_access = true;
+    world_account(w, "orders", "\"backupPolicy\":\"Continuous\"");
+    world_apply(w, "orders", ACCOUNT_ID("orders"), KEY_URI("cosmos"), IDENTITY ",\"keyVaultAccess\":\"Grant\"");
+}
+
 const struct scenario scenarios[] = {
     {"periodic", begin_periodic, world_run_until_ready},
     {"continuous", begin_continuous, world_run_until_ready},
     {"manual", begin_manual, run_manual},
     {"key-change", begin_key_change, world_run_until_ready},
+    {"grant", begin_grant, world_run_until_ready},
 };
 const size_t n_scenarios = ARRAY_LEN(scenarios);

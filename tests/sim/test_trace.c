@@ -118,6 +118,69 @@ static void continuous_backup_without_an_identity_fails_preflight(void **state _
     finish("continuous-without-identity", w);
 }
 
+static void access_to_the_key_is_granted(void **state _unused_)
+{
+    struct world_options options = LONG_RUN;
+    struct world *w = world_new(&options);
+
+    scenarios[4].begin(w);
+    world_run(w, 6 * HOUR_MS);
+    assert_int_equal(w->grants, 1);
+    finish("grant", w);
+}
+
+static void a_vault_without_purge_protection_is_mended(void **state _unused_)
+{
+    struct world_options options = LONG_RUN;
+    struct world *w = world_new(&options);
+
+    w->purgeable = true;
+    world_account(w, "orders", "");
+    world_apply(w, "orders", ACCOUNT_ID("orders"), KEY_URI("cosmos"), "");
+    world_run(w, HOUR_MS);
+    trace_note(w, "somebody switches purge protection on");
+    w->purgeable = false;
+    world_run(w, 6 * HOUR_MS);
+    finish("purge-protection", w);
+}
+
+static void the_data_is_searched_first(void **state _unused_)
+{
+    struct world_options options = LONG_RUN;
+    struct world *w = world_new(&options);
+
+    w->scan = CMK_SCAN_RUNNING;
+    world_account(w, "orders", "");
+    world_apply(w, "orders", ACCOUNT_ID("orders"), KEY_URI("cosmos"), "\"preflight\":{\"documentIds\":\"Scan\"}");
+    world_run(w, 20 * MINUTE_MS);
+    trace_note(w, "the search finds a long id");
+    w->scan = CMK_SCAN_FOUND;
+    world_run(w, HOUR_MS);
+    trace_note(w, "somebody shortens it, and a new search finds none");
+    w->scan = CMK_SCAN_CLEAN;
+    world_run(w, 6 * HOUR_MS);
+    finish("document-scan", w);
+}
+
+/* Azure says hours or days: this one takes 72 hours, through restarts and outages. */
+static void three_days_with_restarts(void **state _unused_)
+{
+    struct world_options options = {.encrypt_ms = 72 * HOUR_MS};
+    struct world *w = world_new(&options);
+
+    world_account(w, "orders", "");
+    world_apply(w, "orders", ACCOUNT_ID("orders"), KEY_URI("cosmos"), "");
+    for (int day = 1; day <= 4; day++) {
+        world_run(w, day * 20 * HOUR_MS);
+        if (day < 4)
+            world_fault_next(w, EFFECT_READ_ACCOUNT, day % 2 ? FAULT_CRASH_BEFORE : FAULT_CRASH_AFTER, 1);
+        if (day == 2)
+            world_fault_next(w, EFFECT_READ_OPERATION, FAULT_TOKEN, 3);
+    }
+    assert_int_equal(world_accepted(w, CMK_ENABLE_KEY), 1);
+    finish("three-days", w);
+}
+
 static void an_account_for_cassandra_is_refused(void **state _unused_)
 {
     struct world *w = world_with("\"capabilities\":[\"EnableCassandra\"]", "");
@@ -369,6 +432,10 @@ int main(void)
         cmocka_unit_test(an_account_with_periodic_backup),
         cmocka_unit_test(an_account_with_continuous_backup_and_an_identity),
         cmocka_unit_test(continuous_backup_without_an_identity_fails_preflight),
+        cmocka_unit_test(access_to_the_key_is_granted),
+        cmocka_unit_test(a_vault_without_purge_protection_is_mended),
+        cmocka_unit_test(the_data_is_searched_first),
+        cmocka_unit_test(three_days_with_restarts),
         cmocka_unit_test(an_account_for_cassandra_is_refused),
         cmocka_unit_test(manual_approval),
         cmocka_unit_test(a_maintenance_window),

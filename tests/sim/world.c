@@ -23,7 +23,7 @@
 const char *effect_name(enum effect effect)
 {
     static const char *const names[EFFECT_COUNT] = {
-        "none", "read account", "read operation", "patch", "write status", "write operation"};
+        "none", "read account", "read operation", "patch", "gather", "grant", "write status", "write operation"};
 
     return names[effect];
 }
@@ -46,6 +46,8 @@ bool fault_fits(enum fault fault, enum effect effect)
         return effect == EFFECT_WRITE;
     if (fault <= FAULT_KUBE_LOST)
         return effect == EFFECT_WRITE || effect == EFFECT_WRITE_OPERATION;
+    if (effect == EFFECT_GATHER || effect == EFFECT_GRANT)
+        return fault == FAULT_429 || fault == FAULT_500 || fault == FAULT_TOKEN;
     if (fault == FAULT_412 || fault == FAULT_LATE)
         return effect == EFFECT_PATCH;
     return effect == EFFECT_READ_ACCOUNT || effect == EFFECT_READ_OPERATION || effect == EFFECT_PATCH;
@@ -83,7 +85,7 @@ static void process_start(struct world *w)
     w->store = store_new();
     w->queue = queue_new(&queue);
     w->kube = (struct kube_port_context){.client = (struct kube_client *)w, .store = w->store};
-    w->ports = (struct ports){.azure = azure_port_make(w->arm),
+    w->ports = (struct ports){.azure = world_azure_port(w),
         .kube = kube_port_make(&w->kube),
         .world = {.ctx = w, .now_ms = now_ms, .uuid = uuid}};
     w->reconciler = (struct reconciler){.ports = &w->ports, .options = &cmk_default_options, .store = w->store};

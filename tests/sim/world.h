@@ -11,6 +11,7 @@
 #pragma once
 
 #include "cmk/view.h"
+#include "controller/azure_port.h"
 #include "controller/kube_port.h"
 #include "controller/reconcile.h"
 #include "controller/store.h"
@@ -37,6 +38,8 @@ enum effect {
     EFFECT_READ_ACCOUNT,
     EFFECT_READ_OPERATION,
     EFFECT_PATCH,
+    EFFECT_GATHER,          /* evidence, or who keeps the account busy */
+    EFFECT_GRANT,           /* access to the key */
     EFFECT_WRITE,           /* a status write with a condition */
     EFFECT_WRITE_OPERATION, /* one without */
     EFFECT_COUNT,
@@ -132,6 +135,11 @@ struct world {
     struct azure_model *model;
     struct world_patch patches[WORLD_MAX_PATCHES];
     size_t n_patches;
+    /* What there is to see besides the account. */
+    bool no_access; /* the default identity lacks access to the key */
+    bool purgeable; /* the vault has no purge protection */
+    enum cmk_scan_state scan;
+    size_t grants;
     /* A change that is still on its way to Azure. */
     struct {
         int64_t at; /* 0: none */
@@ -154,6 +162,8 @@ struct world {
     struct world_http *http;
     struct azure_cloud *cloud;
     struct arm_client *arm;
+    struct azure_port_context azure; /* the port's context, by which it finds the world */
+    int (*patch_port)(void *, const struct cmk_view *, const struct cmk_step *, struct cmk_result *, struct err *);
     struct kube_port_context kube;
     struct ports ports;
     struct reconciler reconciler;
@@ -200,6 +210,10 @@ void world_azure_patch(struct world *w, const char *name, const char *body);
 /* What was on its way arrives. */
 void world_azure_advance(struct world *w);
 size_t world_accepted(const struct world *w, enum cmk_step_type type);
+
+/* ---- world_evidence.c ---- */
+
+struct azure_port world_azure_port(struct world *w);
 
 /* ---- world_kube.c ---- */
 

@@ -10,6 +10,8 @@
 #define IDENTITY_ID SUBSCRIPTION "/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/MyID"
 #define HEAD "\"id\":\"" ID "\",\"name\":\"pbe-000002\",\"type\":\"Microsoft.DocumentDB/databaseAccounts\""
 #define OPERATION "714b14cc-0a5b-4d0c-8f6a-64c2bb1f1c52"
+#define SYSTEM "bd1c1d60-2b8c-4f9e-8d8a-0d1e0c6e5a01"
+#define PRINCIPAL "5f66a281-0000-4000-8000-00000000abcd"
 #define POLL                                                                                                           \
     "https://management.azure.com" SUBSCRIPTION                                                                        \
     "/providers/Microsoft.DocumentDB/locations/westus/operationsStatus/" OPERATION "?api-version=2025-10-15&t=1&c=a/b"
@@ -37,8 +39,9 @@ static const char encrypted_mongo[] =
     "confirmed.\",\"defaultIdentity\":\"UserAssignedIdentity=" IDENTITY_ID "\",\"enableAnalyticalStorage\":true,"
     "\"enableMaterializedViews\":true,\"enableAllVersionsAndDeletesChangeFeed\":true,\"capabilities\":[{\"name\":"
     "\"EnableMongo\"},{\"name\":\"EnableServerless\",\"more\":1}],\"backupPolicy\":{\"type\":\"Continuous\"}},"
-    "\"identity\":{\"type\":\"SystemAssigned,UserAssigned\",\"principalId\":\"p\",\"userAssignedIdentities\":{"
-    "\"" IDENTITY_ID "\":{\"clientId\":\"c\",\"principalId\":\"p\"},\"" IDENTITY_ID "2\":null}}}";
+    "\"identity\":{\"type\":\"SystemAssigned,UserAssigned\",\"principalId\":\"" SYSTEM "\",\"tenantId\":\"t\","
+    "\"userAssignedIdentities\":{\"" IDENTITY_ID "\":{\"clientId\":\"c\",\"principalId\":\"" PRINCIPAL
+    "\"},\"" IDENTITY_ID "2\":null}}}";
 
 static void the_recorded_answer_is_decoded(void **state)
 {
@@ -85,8 +88,13 @@ static void an_encrypted_account_shows_all_it_has(void **state)
     assert_true(account.materialized_views);
     assert_true(account.full_fidelity_change_feed);
     assert_int_equal(account.n_user_identities, 2);
-    assert_string_equal(account.user_identities[0], IDENTITY_ID);
-    assert_string_equal(account.user_identities[1], IDENTITY_ID "2");
+    assert_string_equal(account.user_identities[0].id, IDENTITY_ID);
+    assert_string_equal(account.user_identities[0].principal_id, PRINCIPAL);
+    assert_null(account.user_identities[0].client_id); /* "c" is no GUID */
+    assert_string_equal(account.user_identities[1].id, IDENTITY_ID "2");
+    assert_null(account.user_identities[1].principal_id);
+    assert_string_equal(account.system_principal_id, SYSTEM);
+    assert_string_equal(account.tenant_id, "t");
     assert_int_equal(account.n_capabilities, 2);
     assert_string_equal(account.capabilities[0], "EnableMongo");
     assert_string_equal(account.capabilities[1], "EnableServerless");
@@ -368,6 +376,85 @@ static void an_account_is_read_and_must_be_the_one_asked_for(void **state)
     }
 }
 
+static int note_account(void *data, struct cosmos_account *account, struct err *err)
+{
+    struct buf *names = data;
+
+    (void)err;
+    buf_printf(names, "%s %s;", account->name, account->provisioning_state);
+    return 0;
+}
+
+static void accounts_are_listed_page_by_page(void **state)
+{
+    static const struct fake_answer answers[] = {
+        {.status = 200,
+            .body = "{\"value\":[{" HEAD ",\"properties\":{\"provisioningState\":\"Updating\"}}],"
+                    "\"nextLink\":\"https://management.azure.com/next\"}"},
+        {.status = 200, .body = "{\"value\":[{" HEAD ",\"properties\":{}}]}"},
+        {.status = 200, .body = "{\"value\":[]}"},
+        {.status = 200, .body = "{\"value\":[{}]}"},
+        {.status = 403, .body = "{\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"m\"}}"},
+    };
+    static const char *const subscription = "1c6e0f5c-8f3b-4a51-9f0e-0a2f7d6c1b11";
+    _cleanup_(close_world) struct world w;
+    _cleanup_(buf_done) struct buf names = BUF_INIT(1000);
+    struct err err = ERR_INIT;
+
+    (void)state;
+    open_world(&w, answers, ARRAY_LEN(answers));
+    assert_int_equal(cosmos_account_list(w.arm, subscription, NULL, note_account, &names, &err), 0);
+    assert_string_equal(buf_str(&names), "pbe-000002 Updating;pbe-000002 Succeeded;");
+    assert_string_equal(w.fake->seen[0].url, "https://management.azure.com" SUBSCRIPTION
+                                             "/providers/Microsoft.DocumentDB/databaseAccounts?api-version=2025-10-15");
+    assert_int_equal(cosmos_account_list(w.arm, subscription, "rg", note_account, &names, &err), 0);
+    assert_string_equal(w.fake->seen[2].url,
+        "https://management.azure.com" SUBSCRIPTION
+        "/resourceGroups/rg/providers/Microsoft.DocumentDB/databaseAccounts?api-version=2025-10-15");
+    assert_int_equal(cosmos_account_list(w.arm, subscription, NULL, note_account, &names, &err), -1);
+    assert_int_equal(err.kind, ERR_PROTOCOL);
+    assert_int_equal(cosmos_account_list(w.arm, subscription, NULL, note_account, &names, &err), -1);
+    assert_int_equal(err.kind, ERR_FORBIDDEN);
+    assert_non_null(strstr(err.msg, "Microsoft.DocumentDB/databaseAccounts/read at " SUBSCRIPTION));
+}
+
+static void the_read_only_key_is_asked_for_once_and_kept_as_a_secret(void **state)
+{
+    static const struct {
+        struct fake_answer answer;
+        enum err_kind kind;
+        const char *key, *says;
+    } rows[] = {
+        {{.status = 200, .body = "{\"primaryReadonlyMasterKey\":\"cA==\",\"secondaryReadonlyMasterKey\":\"cw==\"}"},
+            ERR_NONE, "cA=="},
+        {{.status = 200, .body = "{\"primaryReadonlyMasterKey\":\"\",\"secondaryReadonlyMasterKey\":\"cw==\"}"},
+            ERR_NONE, "cw=="},
+        {{.status = 200, .body = "{\"primaryReadonlyMasterKey\":7}"}, ERR_PROTOCOL, NULL, "primaryReadonlyMasterKey"},
+        {{.status = 200, .body = "<html>"}, ERR_PROTOCOL, NULL, "read-only key"},
+        {{.status = 403, .body = "{\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"m\"}}"}, ERR_FORBIDDEN,
+            NULL, "Microsoft.DocumentDB/databaseAccounts/readonlykeys/action"},
+        {{.status = 500, .body = ""}, ERR_UNAVAILABLE, NULL, "read-only key"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_(close_world) struct world w;
+        _cleanup_(secret_unrefp) struct secret *key = NULL;
+        struct err err = ERR_INIT;
+        open_world(&w, &rows[i].answer, 1);
+        assert_int_equal(cosmos_account_read_only_key(w.arm, &w.id, &key, &err), rows[i].key ? 0 : -1);
+        assert_string_equal(w.fake->seen[0].method, "POST");
+        assert_string_equal(
+            w.fake->seen[0].url, "https://management.azure.com" ID "/readonlykeys?api-version=2025-10-15");
+        assert_int_equal(err.kind, rows[i].kind);
+        assert_false(err.maybe_sent);
+        if (rows[i].key)
+            assert_string_equal(secret_reveal(key), rows[i].key);
+        else if (!strstr(err.msg, rows[i].says))
+            fail_msg("%s", err.msg);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +468,9 @@ int main(void)
         cmocka_unit_test(an_accepted_patch_stays_accepted_whatever_else_is_wrong),
         cmocka_unit_test(a_refused_patch_is_an_error_and_a_lost_one_may_have_been_sent),
         cmocka_unit_test(an_account_is_read_and_must_be_the_one_asked_for),
+        cmocka_unit_test(accounts_are_listed_page_by_page),
+
+        cmocka_unit_test(the_read_only_key_is_asked_for_once_and_kept_as_a_secret),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,7 +42,7 @@ static void w_invalid(struct scene *s, const char *v _unused_)
 
 static void w_unsupported(struct scene *s, const char *v _unused_)
 {
-    spec_of(s)->key_vault_access = CMK_ACCESS_GRANT;
+    spec_of(s)->priority = 1;
 }
 
 static void w_suspended(struct scene *s, const char *v _unused_)
@@ -125,6 +125,22 @@ static void w_window(struct scene *s, const char *v)
 
 /* ---- the account ---- */
 
+/* All is well with vault, key and access. */
+static void good_evidence(struct scene *s)
+{
+    struct cmk_evidence *e = &s->view.evidence;
+
+    cmk_evidence_done(e);
+    s->view.evidence_fact = CMK_KNOWN;
+    e->gathered = true;
+    e->vault = (struct cmk_vault_evidence){.seen = CMK_SEEN, .soft_delete = true, .purge_protection = true};
+    e->key = (struct cmk_key_evidence){.seen = CMK_SEEN, .enabled = true, .may_wrap = true};
+    str_replace(&e->key.type, "RSA");
+    e->access = (struct cmk_access_evidence){.seen = CMK_SEEN, .get = true, .wrap = true, .unwrap = true};
+    e->lock.seen = CMK_ABSENT;
+    e->throughput.seen = CMK_ABSENT;
+}
+
 static void w_account(struct scene *s, const char *v _unused_)
 {
     struct cmk_account *a = &s->view.account;
@@ -134,6 +150,8 @@ static void w_account(struct scene *s, const char *v _unused_)
     str_replace(&a->name, "orders");
     str_replace(&a->provisioning_state, "Succeeded");
     str_replace(&a->identity_type, "None");
+    good_evidence(s);
+    s->view.culprit_fact = CMK_KNOWN;
 }
 
 static void w_unread(struct scene *s, const char *v _unused_)
@@ -204,6 +222,70 @@ static void w_account_error(struct scene *s, const char *v)
     s->view.account_fact = CMK_FAILED_TO_READ;
     (void)err_set(&s->view.account_err, kind_named(v), "the account went away");
     s->view.failing_since = NOW;
+}
+
+static void w_evidence(struct scene *s, const char *v)
+{
+    if (str_eq(v, "unread")) {
+        s->view.evidence_fact = CMK_UNREAD;
+        return;
+    }
+    s->view.evidence_fact = CMK_FAILED_TO_READ;
+    (void)err_set(&s->view.evidence_err, kind_named(v), "the vault went away");
+}
+
+static void w_grant(struct scene *s, const char *v _unused_)
+{
+    spec_of(s)->key_vault_access = CMK_ACCESS_GRANT;
+}
+
+static void w_no_access(struct scene *s, const char *v _unused_)
+{
+    struct cmk_access_evidence *access = &s->view.evidence.access;
+
+    access->get = access->wrap = access->unwrap = false;
+}
+
+static void w_no_key(struct scene *s, const char *v _unused_)
+{
+    s->view.evidence.key.seen = CMK_ABSENT;
+}
+
+static void w_locked(struct scene *s, const char *v _unused_)
+{
+    struct cmk_lock_evidence *lock = &s->view.evidence.lock;
+
+    lock->seen = CMK_SEEN;
+    str_replace(&lock->name, "audit");
+    str_replace(&lock->scope, "/subscriptions/0f8fad5b-d9cb-469f-a165-70867728950e");
+}
+
+static void w_scan(struct scene *s, const char *v)
+{
+    static const char *const states[] = {"none", "running", "clean", "found", "failed"};
+    size_t i = 0;
+
+    while (i < ARRAY_LEN(states) && !str_eq(v, states[i]))
+        i++;
+    spec_of(s)->document_ids = CMK_IDS_SCAN;
+    s->view.evidence.scan.state = (enum cmk_scan_state)i;
+}
+
+static void w_culprit(struct scene *s, const char *v)
+{
+    s->view.culprit_fact = str_eq(v, "unread") ? CMK_UNREAD : CMK_KNOWN;
+    (void)str_copy(s->view.culprit, sizeof(s->view.culprit), str_eq(v, "known") ? "by alice@contoso.com" : "");
+}
+
+/* The status already says who keeps the account busy. */
+static void w_explained(struct scene *s, const char *v _unused_)
+{
+    struct cmk_condition *c = &s->view.status.conditions[s->view.status.n_conditions++];
+
+    *c = (struct cmk_condition){.type = xstrdup("Ready"), .reason = xstrdup("AccountBusy"), .status = CMK_FALSE};
+    c->message =
+        xstrdup("The account's provisioningState is Updating because of an operation that was started elsewhere "
+                "by bob@contoso.com; waiting for its end");
 }
 
 /* ---- the operation ---- */
@@ -308,6 +390,7 @@ static void w_retry_after(struct scene *s, const char *v)
 {
     s->view.refusal.retry_after_ms = span(v);
     s->view.account_err.retry_after_ms = span(v);
+    s->view.evidence_err.retry_after_ms = span(v);
 }
 
 static void w_was_ready(struct scene *s, const char *v)
@@ -346,6 +429,14 @@ static const struct {
     {"continuous", w_continuous},
     {"cassandra", w_cassandra},
     {"account-error", w_account_error},
+    {"evidence", w_evidence},
+    {"grant", w_grant},
+    {"no-access", w_no_access},
+    {"no-key", w_no_key},
+    {"locked", w_locked},
+    {"scan", w_scan},
+    {"culprit", w_culprit},
+    {"explained", w_explained},
     {"op", w_op},
     {"age", w_age},
     {"ended", w_ended},
@@ -412,9 +503,18 @@ void scene_done(struct scene *scene)
     cmk_resource_done(&scene->resource);
 }
 
+struct cmk_plan_input plan_input(const struct cmk_view *view)
+{
+    return (struct cmk_plan_input){.spec = &view->resource->spec,
+        .account = &view->account,
+        .evidence = view->evidence_fact == CMK_KNOWN ? &view->evidence : NULL};
+}
+
 void scene_plan(const struct scene *scene, struct cmk_plan *ret)
 {
-    cmk_plan_make(ret, &scene->resource.spec, &scene->view.account, &scene->view.status.plan);
+    const struct cmk_plan_input in = plan_input(&scene->view);
+
+    cmk_plan_make(ret, &in, &scene->view.status.plan);
 }
 
 const struct cmk_condition *condition_of(const struct cmk_status *status, const char *type)

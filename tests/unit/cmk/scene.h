@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/tz.h"
+#include "cmk/plan.h"
 #include "cmk/view.h"
 
 #define ACCOUNT_ID                                                                                                     \
@@ -40,6 +41,9 @@ void scene_init(struct scene *scene, const char *words);
 void scene_done(struct scene *scene);
 /* More words for a scene that is there. */
 void scene_add(struct scene *scene, const char *words);
+
+/* What a plan is made from in this view. */
+struct cmk_plan_input plan_input(const struct cmk_view *view);
 
 /* The hash of the plan that scene's account and spec give. */
 void scene_plan(const struct scene *scene, struct cmk_plan *ret);

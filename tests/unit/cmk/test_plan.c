@@ -65,7 +65,8 @@ static void identities_are_compared_without_case(void **state)
     for (char *c = scene.view.account.user_identities[0]; *c; c++)
         *c = ascii_tolower(*c);
     (void)str_lower(scene.view.account.default_identity);
-    assert_int_equal(cmk_plan_next(&scene.resource.spec, &scene.view.account), CMK_ENABLE_KEY);
+    const struct cmk_plan_input in = plan_input(&scene.view);
+    assert_int_equal(cmk_plan_next(&in), CMK_ENABLE_KEY);
 }
 
 static void both_kinds_of_identity_may_be_attached(void **state)
@@ -75,7 +76,8 @@ static void both_kinds_of_identity_may_be_attached(void **state)
 
     scene_init(&scene, "account identity=SystemAssignedIdentity attached default=SystemAssignedIdentity");
     str_replace(&scene.view.account.identity_type, "SystemAssigned,UserAssigned");
-    assert_int_equal(cmk_plan_next(&scene.resource.spec, &scene.view.account), CMK_ENABLE_KEY);
+    const struct cmk_plan_input in = plan_input(&scene.view);
+    assert_int_equal(cmk_plan_next(&in), CMK_ENABLE_KEY);
 }
 
 /* Plans, publishes the plan as the status does, and gives its hash. */

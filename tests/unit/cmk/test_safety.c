@@ -71,6 +71,7 @@ static const char *why_no_change(const struct cmk_view *v, const struct cmk_step
     struct cmk_check checks[CMK_MAX_CHECKS];
     struct cmk_plan plan;
     struct err err = ERR_INIT;
+    const struct cmk_plan_input in = plan_input(v);
 
     if (v->resource->deleting || spec->suspend || v->owner || spec->mode != CMK_ENFORCE)
         return "deleted, suspended, not the owner or only observing";
@@ -78,16 +79,18 @@ static const char *why_no_change(const struct cmk_view *v, const struct cmk_step
         return "the spec is invalid or unsupported";
     if (v->account_fact != CMK_KNOWN || !rests(&v->account))
         return "the account is not known to be at rest";
-    if (step->type == CMK_NO_STEP || step->type != cmk_plan_next(spec, &v->account))
+    if (step->type == CMK_NO_STEP || step->type != cmk_plan_next(&in))
         return "it is not the next step";
     if (spec->window.present && (!v->zone || !cmk_window_at(&spec->window, v->zone, v->now).open))
         return "the window is closed";
-    size_t n = cmk_preflight(checks, spec, &v->account);
+    if (v->evidence_fact != CMK_KNOWN)
+        return "preflight did not look at everything";
+    size_t n = cmk_preflight(checks, spec, &v->account, &v->evidence, v->now);
     bool failed = cmk_first_failed(checks, n) != NULL;
     cmk_checks_done(checks, n);
     if (failed)
         return "preflight failed";
-    cmk_plan_make(&plan, spec, &v->account, &v->status.plan);
+    cmk_plan_make(&plan, &in, &v->status.plan);
     if (spec->approval == CMK_MANUAL && !str_eq(spec->approved_plan, plan.hash))
         return "the plan is not approved";
     return NULL;
@@ -135,6 +138,8 @@ static const char *violation(const struct cmk_view *v, const struct cmk_step *st
             return "it works and never wakes";
         return step->phase == CMK_IS_READY ? why_not_ready(v) : NULL;
     case CMK_READ_ACCOUNT:
+    case CMK_GATHER:
+    case CMK_READ_CULPRIT:
     case CMK_SETTLE:
     case CMK_GONE:
         break;
@@ -226,8 +231,9 @@ static void result_done(struct cmk_result *result)
 static bool still_unknown(const struct cmk_view *v, int64_t sent_at)
 {
     const struct cmk_operation *op = &v->status.operation;
+    const struct cmk_plan_input in = plan_input(v);
 
-    return v->account_fact != CMK_KNOWN || (rests(&v->account) && !cmk_step_shows(op->type, op->target, &v->account) &&
+    return v->account_fact != CMK_KNOWN || (rests(&v->account) && !cmk_step_shows(op->type, op->target, &in) &&
                                                v->now < sent_at + v->options->settle / 2);
 }
 

@@ -11,12 +11,15 @@
 static void fill_account(struct cmk_account *a)
 {
     char **const strings[] = {&a->name, &a->location, &a->kind, &a->api_types, &a->provisioning_state, &a->key_uri,
-        &a->key_uri_version, &a->cmk_status, &a->default_identity, &a->backup_policy, &a->identity_type};
+        &a->key_uri_version, &a->cmk_status, &a->default_identity, &a->backup_policy, &a->identity_type,
+        &a->system_principal_id};
 
     for (size_t i = 0; i < ARRAY_LEN(strings); i++)
         *strings[i] = xasprintf("account %zu", i);
     a->observed_at = 7;
     a->user_identities = xcalloc(2, sizeof(*a->user_identities));
+    a->user_principal_ids = xcalloc(2, sizeof(*a->user_principal_ids));
+    a->user_principal_ids[1] = xstrdup("principal");
     a->user_identities[a->n_user_identities++] = xstrdup("one");
     a->user_identities[a->n_user_identities++] = xstrdup("two");
     a->cassandra = true;
@@ -70,7 +73,11 @@ static void a_copy_is_equal_and_its_own(void **state)
     assert_ptr_not_equal(a.account.user_identities, b.account.user_identities);
     assert_int_equal(b.account.n_user_identities, 2);
     assert_string_equal(b.account.user_identities[1], "two");
+    assert_null(b.account.user_principal_ids[0]);
+    assert_string_equal(b.account.user_principal_ids[1], "principal");
+    assert_ptr_not_equal(a.account.user_principal_ids[1], b.account.user_principal_ids[1]);
     assert_string_equal(b.account.identity_type, a.account.identity_type);
+    assert_string_equal(b.account.system_principal_id, a.account.system_principal_id);
     assert_true(b.account.cassandra);
     cmk_status_done(&a);
     assert_string_equal(b.operation.previous_key_uri, "operation 5");
@@ -271,7 +278,7 @@ static void words_of_the_api_go_both_ways(void **state)
     for (int type = CMK_NO_STEP; type <= CMK_ENABLE_KEY; type++)
         assert_int_equal(cmk_step_type_parse(cmk_step_type_name((enum cmk_step_type)type)), type);
     assert_null(cmk_step_type_name((enum cmk_step_type)(CMK_ENABLE_KEY + 1)));
-    assert_int_equal(cmk_step_type_parse("GrantKeyAccess"), CMK_NO_STEP);
+    assert_int_equal(cmk_step_type_parse("DisableKey"), CMK_NO_STEP);
     assert_int_equal(cmk_step_type_parse(NULL), CMK_NO_STEP);
     for (int result = CMK_PASSED; result <= CMK_SKIPPED; result++)
         assert_int_equal(cmk_check_result_parse(cmk_check_result_name((enum cmk_check_result)result)), result);

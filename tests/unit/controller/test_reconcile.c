@@ -67,6 +67,25 @@ static int read_operation(void *ctx, const char *status_url _unused_, struct cmk
     return 0;
 }
 
+static int gather(void *ctx, const struct cmk_view *view _unused_, struct cmk_evidence *ret, struct err *err _unused_)
+{
+    struct rig *rig = ctx;
+
+    buf_putc(&rig->calls, 'g');
+    ret->gathered = true;
+    return 0;
+}
+
+static int read_culprit(
+    void *ctx, const char *account_id _unused_, char ret[static CMK_CULPRIT_SIZE], struct err *err _unused_)
+{
+    struct rig *rig = ctx;
+
+    buf_putc(&rig->calls, 'c');
+    (void)str_copy(ret, CMK_CULPRIT_SIZE, "by somebody");
+    return 0;
+}
+
 static int send_step(void *ctx, const struct cmk_view *view _unused_, const struct cmk_step *step,
     struct cmk_result *ret, struct err *err)
 {
@@ -143,7 +162,12 @@ static struct rig *rig_new(void)
     rig->account_state = "Succeeded";
     rig->store = store_new();
     rig->ports = (struct ports){
-        .azure = {.ctx = rig, .read_account = read_account, .read_operation = read_operation, .send = send_step},
+        .azure = {.ctx = rig,
+            .read_account = read_account,
+            .read_operation = read_operation,
+            .gather = gather,
+            .read_culprit = read_culprit,
+            .send = send_step},
         .kube = {.ctx = rig, .write_status = write_status, .write_operation = write_operation},
         .world = {.ctx = rig, .now_ms = now_ms, .uuid = uuid},
     };
@@ -204,7 +228,7 @@ static void a_resource_that_is_being_deleted_is_not_written(void **state _unused
 static void a_change_is_written_ahead_and_the_account_read_again_before_it_is_sent(void **state _unused_)
 {
     _cleanup_(rig_freep) struct rig *rig = rig_with_resource();
-    struct reconcile_verdict verdict = pass(rig, "rwrsw");
+    struct reconcile_verdict verdict = pass(rig, "rgwrsw");
 
     assert_string_equal(verdict.rule, "operation-running");
     assert_int_equal(verdict.after_ms, 5000);
@@ -220,7 +244,7 @@ static void nothing_is_sent_when_the_write_ahead_is_not_taken(void **state _unus
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         _cleanup_(rig_freep) struct rig *rig = rig_with_resource();
         rig->write_fails_at[0] = kinds[i];
-        struct reconcile_verdict verdict = pass(rig, "rw");
+        struct reconcile_verdict verdict = pass(rig, "rgw");
         assert_true(verdict.backoff);
     }
 }
@@ -230,7 +254,7 @@ static void a_resource_that_is_gone_at_the_write_ahead_ends_the_pass(void **stat
     _cleanup_(rig_freep) struct rig *rig = rig_with_resource();
 
     rig->write_fails_at[0] = ERR_NOT_FOUND;
-    struct reconcile_verdict verdict = pass(rig, "rw");
+    struct reconcile_verdict verdict = pass(rig, "rgw");
     assert_string_equal(verdict.rule, "deleted");
     assert_false(verdict.backoff);
     assert_int_equal(verdict.after_ms, 0);
@@ -241,7 +265,7 @@ static void what_was_sent_is_recorded_although_somebody_edits_the_resource(void 
     _cleanup_(rig_freep) struct rig *rig = rig_with_resource();
 
     rig->write_fails_at[1] = ERR_CONFLICT;
-    struct reconcile_verdict verdict = pass(rig, "rwrswu");
+    struct reconcile_verdict verdict = pass(rig, "rgwrswu");
     assert_true(verdict.backoff);
     assert_int_equal(rig->operation.type, CMK_ENABLE_KEY);
     assert_string_equal(rig->operation.state, CMK_ACCEPTED);
@@ -255,7 +279,7 @@ static void when_not_even_that_is_taken_the_write_ahead_remains(void **state _un
 
     rig->write_fails_at[1] = ERR_UNAVAILABLE;
     rig->operation_write_fails = ERR_UNAVAILABLE;
-    struct reconcile_verdict verdict = pass(rig, "rwrswu");
+    struct reconcile_verdict verdict = pass(rig, "rgwrswu");
     assert_true(verdict.backoff);
     assert_string_equal(rig->status.operation.state, CMK_REQUESTED);
 }
@@ -265,7 +289,7 @@ static void a_resource_that_is_gone_after_the_change_was_sent_is_not_written_aga
     _cleanup_(rig_freep) struct rig *rig = rig_with_resource();
 
     rig->write_fails_at[1] = ERR_NOT_FOUND;
-    assert_string_equal(pass(rig, "rwrsw").rule, "deleted");
+    assert_string_equal(pass(rig, "rgwrsw").rule, "deleted");
 }
 
 static void a_refusal_clears_the_record_although_somebody_edits_the_resource(void **state _unused_)
@@ -274,7 +298,7 @@ static void a_refusal_clears_the_record_although_somebody_edits_the_resource(voi
 
     rig->send_fails = ERR_LOCKED;
     rig->write_fails_at[1] = ERR_CONFLICT;
-    assert_true(pass(rig, "rwrswu").backoff);
+    assert_true(pass(rig, "rgwrswu").backoff);
     assert_int_equal(rig->operation.type, CMK_NO_STEP);
 }
 
@@ -292,7 +316,7 @@ static void a_write_ahead_that_is_not_sent_after_all_is_taken_back(void **state 
     _cleanup_(rig_freep) struct rig *rig = rig_with_resource();
 
     rig->later_reads_fail = ERR_UNAVAILABLE;
-    assert_string_equal(pass(rig, "rwrw").rule, "account-unreadable");
+    assert_string_equal(pass(rig, "rgwrw").rule, "account-unreadable");
     assert_int_equal(rig->status.operation.type, CMK_NO_STEP);
 }
 
