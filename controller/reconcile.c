@@ -106,7 +106,8 @@ static struct reconcile_verdict write_failed(struct pass *p, const struct cmk_st
         log_debug("status write conflict", LOG_S("namespace", r->ns), LOG_S("name", r->name));
     else
         log_warn("status not written", LOG_S("namespace", r->ns), LOG_S("name", r->name), LOG_S("error", err->msg));
-    if (p->view.sent && step->effect == CMK_REST && kube->write_operation(kube->ctx, r, &p->view.status.operation, &again) < 0)
+    if (p->view.sent && step->effect == CMK_REST &&
+        kube->write_operation(kube->ctx, r, &p->view.status.operation, &again) < 0)
         log_warn("operation not recorded; it will be found by reading the account", LOG_S("namespace", r->ns),
             LOG_S("name", r->name), LOG_S("error", again.msg));
     return (struct reconcile_verdict){.backoff = true, .rule = step->rule};
@@ -140,6 +141,7 @@ static struct reconcile_verdict rest(struct pass *p, const struct cmk_step *step
         .after_ms = step->wake_at > p->view.now ? step->wake_at - p->view.now
                     : step->wake_at             ? 1
                                                 : 0,
+        .exact = step->exact,
         .rule = step->rule};
 }
 

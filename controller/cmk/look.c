@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define PACING_MAX_MS 60000
+
 bool cmk_is_at_rest(const char *provisioning_state)
 {
     return str_empty(provisioning_state) || str_eq_nocase(provisioning_state, "Succeeded") ||
@@ -53,6 +55,11 @@ bool cmk_operation_open(const struct cmk_operation *operation)
 bool cmk_refused_as_busy(const struct err *refusal)
 {
     return refusal->kind == ERR_LOCKED || str_find_nocase(refusal->msg, "is not online");
+}
+
+bool cmk_is_own_pacing(const struct err *err)
+{
+    return err->kind == ERR_THROTTLED && str_eq(err->code, CMK_CLIENT_THROTTLED) && err->retry_after_ms < PACING_MAX_MS;
 }
 
 bool cmk_failure_may_pass(const struct cmk_operation *operation)
@@ -110,7 +117,9 @@ int64_t cmk_retry_at(const struct look *look)
 
 static const struct err *last_error(const struct cmk_view *view)
 {
-    return view->refused ? &view->refusal : &view->account_err;
+    if (view->refused)
+        return &view->refusal;
+    return view->account_fact == CMK_FAILED_TO_READ ? &view->account_err : &view->operation_err;
 }
 
 int64_t cmk_wake_at(const struct look *look, enum cmk_wake wake, bool *ret_backoff)

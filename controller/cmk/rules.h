@@ -64,6 +64,10 @@ int64_t cmk_retry_at(const struct look *look);
 /* Azure did not take a change because the account is not at rest: nothing is wrong, it is tried again. */
 bool cmk_refused_as_busy(const struct err *refusal);
 
+/* The request was not sent: our own limiter (azure/limiter.h) has given us a turn within a minute. That is no news. */
+#define CMK_CLIENT_THROTTLED "ClientThrottled"
+bool cmk_is_own_pacing(const struct err *err);
+
 /* A failure that Azure's documentation or experience says may pass: throttled scans, outages, time-outs. */
 bool cmk_failure_may_pass(const struct cmk_operation *operation);
 
