@@ -157,7 +157,8 @@ static bool outlives_silence(const struct cmk_view *view, const struct cmk_step 
         return true;
     if (ready->observed_generation != view->resource->generation)
         return false;
-    return view->now - view->failing_since < (ready->status == CMK_TRUE ? grace : grace / 10);
+    bool patient = ready->status == CMK_TRUE || str_eq(view->account_err.code, CMK_CLIENT_THROTTLED);
+    return view->now - view->failing_since < (patient ? grace : grace / 10);
 }
 
 static void publish_facts(struct cmk_view *view, const struct look *look)

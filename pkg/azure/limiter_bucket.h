@@ -22,7 +22,9 @@
 #define LIMITER_MAX_CALLERS 32768 /* remembered in one bucket; who comes on top is refused without a ticket */
 #define LIMITER_FOLLOW_MS 10000   /* how long a caller's turn lasts */
 #define LIMITER_FOLLOW_MAX 8      /* and how many more requests it is good for */
-#define LIMITER_EXPIRE_MS 120000  /* a ticket that is not used so long after its time is void */
+/* A ticket that is not used so long after its time is void. Long, because who has a ticket for a change may first have
+ * to wait for a read. */
+#define LIMITER_EXPIRE_MS 900000
 
 enum limiter_lane { LIMITER_PLAIN, LIMITER_URGENT, LIMITER_LANES };
 
