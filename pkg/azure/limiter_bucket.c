@@ -237,14 +237,18 @@ static int64_t queue_up(struct limiter_bucket *b, uint64_t key, enum limiter_lan
     return wait_until(at, now);
 }
 
-/* Its time has come and its token has not: everybody in this lane moves on by as much as is missing. */
+/* Its time has come and its token has not: everybody in this lane moves on by as much as is missing. Several to whom
+ * that happens at once come again one after another. */
 static int64_t slip(struct limiter_bucket *b, struct caller *c, int64_t now)
 {
     struct limiter_queue *q = &b->lanes[c->lane];
     int64_t open = now > b->closed_to ? now : b->closed_to;
     int64_t missing = time_for(b, c->lane, 1 - available(b, c->lane));
-    int64_t at = open + (missing > 0 ? missing : 1);
+    int64_t at = open + (missing > 0 ? missing : 1), after = q->again + time_for(b, c->lane, 1);
 
+    if (q->again >= open && at < after)
+        at = after;
+    q->again = at;
     q->slip += missing;
     c->at = at - q->slip;
     if (c->at > q->last)
@@ -310,12 +314,13 @@ int64_t limiter_bucket_ask(
 
 /* ---- hearing ---- */
 
-/* Between two counts of a bucket that was never full, what came in is what the second has more than the first, plus
- * what we took. What others took counts as not having come, which is just what we need to know. */
+/* Between two counts of a bucket that was never full (had it been, the next count would have told), what came in is
+ * what the second has more than the first, plus what we took. What others took counts as not having come, which is just
+ * what we need to know. */
 static void measure(struct limiter_meter *m, double left, uint64_t number, int64_t now)
 {
     double dt = (double)(now - m->anchor_at), used = (double)(number - m->anchor_number);
-    bool full = left > 0.95 * m->cap || (m->anchored && m->anchor_level + m->rate * dt > m->cap);
+    bool full = left > 0.95 * m->cap;
 
     if (m->anchored && !full && dt < MEASURE_MS)
         return;

@@ -45,8 +45,9 @@ struct limiter_meter {
 
 struct limiter_queue {
     size_t waiting;
-    int64_t slip; /* added to the time of every ticket */
-    int64_t last; /* the latest ticket's time, without slip */
+    int64_t slip;  /* added to the time of every ticket */
+    int64_t last;  /* the latest ticket's time, without slip */
+    int64_t again; /* the latest time that was given to one whose time had come in vain */
 };
 
 struct limiter_bucket {
