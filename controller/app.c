@@ -48,8 +48,8 @@ struct app {
     struct workers *workers;
     pthread_t reflector;
     bool reflecting;
-    /* Of the reflector's thread: while a list is read, what it changed waits for its end. Who owns an account is known only when
-     * all are known. */
+    /* Of the reflector's thread: while a list is read, what it changed waits for its end. Who owns an account is known
+     * only when all are known. */
     bool listing;
     struct map listed;
     struct health health;
@@ -105,7 +105,8 @@ static void on_list_end(void *ctx)
     struct app *app = ctx;
 
     store_list_end(app->store, enqueue, app);
-    map_foreach(e, &app->listed) work_queue_add(app->queue, e->key);
+    map_foreach (e, &app->listed)
+        work_queue_add(app->queue, e->key);
     map_done(&app->listed);
     app->listing = false;
     if (!health_set_synced(&app->health))
@@ -198,21 +199,37 @@ static int make_cloud(struct app *app, struct err *err)
         .name = o->cloud,
         .arm_endpoint = o->arm_endpoint,
         .arm_scope = o->arm_scope,
-        .authority_host = o->authority_host ? o->authority_host : env_get("AZURE_AUTHORITY_HOST"),
+        .authority_host = o->authority_host,
+        .environment_authority_host = env_get("AZURE_AUTHORITY_HOST"),
+        .vault_suffix = o->vault_suffix,
+        .cosmos_suffix = o->cosmos_suffix,
+        .cosmos_principal_id = o->cosmos_principal_id,
     };
+    const struct azure_cloud_access access = {.http = http_engine_client(app->engine),
+        .tls = app->azure_tls,
+        .proxy = o->azure_proxy,
+        .cancel = app->azure_cancel};
 
-    return azure_cloud_new(&app->cloud, &options, err);
+    return azure_cloud_open(&app->cloud, &access, &options, err);
 }
 
 static int make_credential(struct app *app, struct err *err)
 {
+    const struct app_options *o = app->options;
     const struct azure_credential_options options = {
+        .kind = o->credential,
         .tenant_id = env_get("AZURE_TENANT_ID"),
         .client_id = env_get("AZURE_CLIENT_ID"),
         .client_secret = env_get("AZURE_CLIENT_SECRET"),
+        .certificate_path = env_get("AZURE_CLIENT_CERTIFICATE_PATH"),
+        .certificate_password = env_get("AZURE_CLIENT_CERTIFICATE_PASSWORD"),
         .federated_token_file = env_get("AZURE_FEDERATED_TOKEN_FILE"),
+        .managed_identity_client_id = o->identity_client_id,
+        .managed_identity_resource_id = o->identity_resource_id,
+        .imds_endpoint = o->imds_endpoint,
         .tls = app->azure_tls,
-        .proxy = app->options->azure_proxy,
+        .proxy = o->azure_proxy,
+        .cancel = app->azure_cancel,
     };
 
     return azure_credential_new(&app->credential, http_engine_client(app->engine), app->cloud, &options, err);
@@ -242,8 +259,8 @@ static int make_azure(struct app *app, struct err *err)
         make_arm(app, err) < 0)
         return err_wrap(err, "Azure");
     log_info("using Azure", LOG_S("cloud", app->cloud->name), LOG_S("arm", app->cloud->arm_endpoint),
-        LOG_S("credential",
-            azure_credential_kind(app->credential) == AZURE_CLIENT_SECRET ? "client secret" : "workload identity"));
+        LOG_S("credential", azure_credential_kind_name(azure_credential_kind(app->credential))),
+        LOG_S("passedOver", azure_credential_passed_over(app->credential)));
     return 0;
 }
 

@@ -18,6 +18,13 @@ struct app_options {
     const char *arm_endpoint;
     const char *arm_scope;
     const char *authority_host;
+    const char *vault_suffix;
+    const char *cosmos_suffix;
+    const char *cosmos_principal_id; /* object id of Cosmos DB's own service principal in the tenant */
+    const char *credential;          /* kind; NULL: auto */
+    const char *identity_client_id;  /* of a managed identity */
+    const char *identity_resource_id;
+    const char *imds_endpoint;
     const char *azure_ca_file;
     const char *azure_proxy;
     const char *zone_directory;

@@ -20,7 +20,7 @@ struct settings {
     const char *log_format;
 };
 
-#define MAX_FLAGS 40
+#define MAX_FLAGS 48
 
 static size_t make_flags(struct flag *ret, struct settings *s)
 {
@@ -34,11 +34,26 @@ static size_t make_flags(struct flag *ret, struct settings *s)
         {"workers", FLAG_INT, &o->workers, "N", "passes at the same time (default 4)", 1, 64},
         {"probe-address", FLAG_STRING, &o->probe_address, "ADDR:PORT",
             "serve /livez and /readyz here; \"\" for nowhere (default :8081)"},
-        {"cloud", FLAG_STRING, &o->cloud, "NAME", "public, china or usgov (default public)"},
-        {"arm-endpoint", FLAG_STRING, &o->arm_endpoint, "URL", "Azure Resource Manager of another cloud"},
-        {"arm-scope", FLAG_STRING, &o->arm_scope, "SCOPE", "scope of its tokens (default URL/.default)"},
+        {"cloud", FLAG_STRING, &o->cloud, "NAME",
+            "public, china, usgov, or custom with --arm-endpoint (default public)"},
+        {"arm-endpoint", FLAG_STRING, &o->arm_endpoint, "URL",
+            "Azure Resource Manager of another cloud; it is asked to describe it, unless --authority-host is given"},
+        {"arm-scope", FLAG_STRING, &o->arm_scope, "SCOPE", "scope of its tokens (default as it says, or URL/.default)"},
         {"authority-host", FLAG_STRING, &o->authority_host, "URL",
             "Entra ID (default $AZURE_AUTHORITY_HOST, or the cloud's)"},
+        {"key-vault-suffix", FLAG_STRING, &o->vault_suffix, "NAME",
+            "what key vault hosts end in (default the cloud's)"},
+        {"cosmos-suffix", FLAG_STRING, &o->cosmos_suffix, "NAME",
+            "what Cosmos DB account hosts end in (default the cloud's)"},
+        {"cosmos-principal-id", FLAG_STRING, &o->cosmos_principal_id, "GUID",
+            "object id of the service principal \"Azure Cosmos DB\" in the tenant, to check what it may do"},
+        {"credential", FLAG_STRING, &o->credential, "KIND",
+            "auto, secret, certificate, workload-identity, managed-identity or az-cli (default auto)"},
+        {"managed-identity-client-id", FLAG_STRING, &o->identity_client_id, "GUID",
+            "user-assigned managed identity (default $AZURE_CLIENT_ID, or the machine's only one)"},
+        {"managed-identity-resource-id", FLAG_STRING, &o->identity_resource_id, "ID", "the same by resource id"},
+        {"imds-endpoint", FLAG_STRING, &o->imds_endpoint, "URL",
+            "instance metadata service, loopback or link-local only (default http://169.254.169.254)"},
         {"azure-ca-file", FLAG_STRING, &o->azure_ca_file, "FILE",
             "trust only these certificates for Azure (default the system's)"},
         {"azure-proxy", FLAG_STRING, &o->azure_proxy, "URL", "proxy on the way to Azure (default none)"},
@@ -73,9 +88,14 @@ static void help(const struct flag *flags, size_t n)
                 "Watches CosmosCMK resources and enables customer-managed keys on the accounts that they name.\n\n",
         stdout);
     flags_print(flags, n, stdout);
-    (void)fputs("\nCredentials for Azure come from the environment, as in the Azure SDKs: AZURE_TENANT_ID and "
-                "AZURE_CLIENT_ID with\n"
-                "AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE (workload identity).\n",
+    (void)fputs("\nCredentials for Azure are those of the Azure SDKs. --credential auto takes the first of these that "
+                "serves:\n"
+                "  client secret        AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET\n"
+                "  client certificate   AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_CERTIFICATE_PATH\n"
+                "                       (AZURE_CLIENT_CERTIFICATE_PASSWORD)\n"
+                "  workload identity    AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE\n"
+                "  managed identity     of the machine (AZURE_CLIENT_ID)\n"
+                "  az CLI               whoever is logged in (AZURE_TENANT_ID)\n",
         stdout);
 }
 

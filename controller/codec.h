@@ -19,4 +19,4 @@ int cmk_decode(struct cmk_resource *ret, const cJSON *object, struct err *err);
  * there before is gone. resource_version NULL: unconditional. The tree is the caller's. */
 cJSON *cmk_encode_status(const struct cmk_status *status, const char *resource_version);
 /* The same for status.operation alone. */
-cJSON *cmk_encode_operation(const struct cmk_operation *operation);
+cJSON *cmk_encode_operation(const struct cmk_operation *operation, const char *resource_version);

@@ -134,13 +134,20 @@ static void put_checks(cJSON *to, const struct cmk_status *status)
     }
 }
 
-cJSON *cmk_encode_status(const struct cmk_status *status, const char *resource_version)
+static cJSON *patch_new(const char *resource_version)
 {
     cJSON *patch = cJSON_CreateObject();
 
     if (resource_version)
         json_add_string(json_add_object(patch, "metadata"), "resourceVersion", resource_version);
+    return patch;
+}
+
+cJSON *cmk_encode_status(const struct cmk_status *status, const char *resource_version)
+{
+    cJSON *patch = patch_new(resource_version);
     cJSON *to = json_add_object(patch, "status");
+
     json_add_int(to, "observedGeneration", status->observed_generation);
     put_conditions(to, status);
     if (status->has_account)
@@ -156,9 +163,9 @@ cJSON *cmk_encode_status(const struct cmk_status *status, const char *resource_v
     return patch;
 }
 
-cJSON *cmk_encode_operation(const struct cmk_operation *operation)
+cJSON *cmk_encode_operation(const struct cmk_operation *operation, const char *resource_version)
 {
-    cJSON *patch = cJSON_CreateObject();
+    cJSON *patch = patch_new(resource_version);
 
     put_operation(json_add_object(patch, "status"), operation);
     return patch;

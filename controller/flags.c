@@ -58,6 +58,15 @@ static int set_int(const struct flag *flag, const char *value, struct err *err)
         (long long)flag->min, (long long)flag->max, value);
 }
 
+/* In the syntax that the flag takes. */
+static void print_duration(int64_t ms, char ret[static TIME_TEXT_SIZE])
+{
+    if (ms % 3600000 == 0)
+        (void)snprintf(ret, TIME_TEXT_SIZE, "%lldh", (long long)ms / 3600000);
+    else
+        (void)snprintf(ret, TIME_TEXT_SIZE, "%lld%s", (long long)(ms % 1000 ? ms : ms / 1000), ms % 1000 ? "ms" : "s");
+}
+
 static int set_duration(const struct flag *flag, const char *value, struct err *err)
 {
     int64_t ms;
@@ -67,8 +76,8 @@ static int set_duration(const struct flag *flag, const char *value, struct err *
         *(int64_t *)flag->value = ms;
         return 0;
     }
-    duration_format(flag->min, min);
-    duration_format(flag->max, max);
+    print_duration(flag->min, min);
+    print_duration(flag->max, max);
     return err_set(err, ERR_INVALID, "--%s takes a duration from %s to %s such as 30s or 1h30m, not \"%.100s\"",
         flag->name, min, max, value);
 }

@@ -24,8 +24,9 @@ struct kube_port {
      * ERR_NOT_FOUND when it is gone). *ret_version is the new resourceVersion, the caller's to free. */
     int (*write_status)(void *ctx, const struct cmk_resource *resource, const char *resource_version,
         const struct cmk_status *status, char **ret_version, struct err *err);
-    /* Writes status.operation alone and without condition: after a change was sent, its record must not be lost because
-     * somebody edited the resource meanwhile. */
+    /* Writes status.operation alone: after a change was sent, its record must not be lost because somebody edited the
+     * resource meanwhile. Only where the resource still names this very operation (by its correlation id): another
+     * controller may have gone on. ERR_CONFLICT otherwise. */
     int (*write_operation)(
         void *ctx, const struct cmk_resource *resource, const struct cmk_operation *operation, struct err *err);
 };

@@ -34,8 +34,8 @@ enum store_change { STORE_SAME, STORE_STATUS_ONLY, STORE_CHANGED };
 /* Takes the resource over (it is zeroed). STORE_SAME: nothing newer than what is held; STORE_STATUS_ONLY: spec,
  * annotation and deletion are as before. */
 enum store_change store_put(struct store *store, struct cmk_resource *resource);
-/* What a write answered, taken over likewise; but ignored unless this life of the resource is held: its deletion may have been
- * seen before the answer, and what comes back then would stay for ever and own its account. */
+/* What a write answered, taken over likewise; but ignored unless this life of the resource is held: its deletion may
+ * have been seen before the answer, and what comes back then would stay for ever and own its account. */
 void store_learn(struct store *store, struct cmk_resource *resource);
 /* enqueue is called for every other resource of the same account: who acts may have changed. */
 void store_remove(struct store *store, const char *key, void (*enqueue)(void *ctx, const char *key), void *ctx);

@@ -64,7 +64,7 @@ await_file() { # FILE LOG
 }
 
 "$bin/tests/fakes/fake-azure" --tls-dir "$work/azure" --ready-file "$work/azure.url" --accounts tests/fakes/demo-accounts.json \
-    --client-id 00000000-0000-0000-0000-00000000000b --client-secret demo-secret --identity-seconds 2 --encrypt-seconds 8 \
+    --client-id 00000000-0000-0000-0000-00000000000b --client-secret demo-secret \
     >"$work/azure.log" 2>&1 &
 pids+=($!)
 if [ -n "${KUBEBUILDER_ASSETS-}" ]; then

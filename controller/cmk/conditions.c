@@ -70,19 +70,26 @@ static void set_ready(struct cmk_view *view, const struct cmk_step *step, const 
         remove_condition(&view->status, "Stalled");
 }
 
+static char *preflight_summary(const struct look *look)
+{
+    int passed = 0, warnings = 0, unseen = 0;
+
+    for (size_t i = 0; i < look->n_checks; i++) {
+        enum cmk_check_result result = look->checks[i].result;
+        passed += result == CMK_PASSED;
+        warnings += result == CMK_WARNING;
+        unseen += result == CMK_CHECK_UNKNOWN || result == CMK_SKIPPED;
+    }
+    return xasprintf("No check failed: %d passed, %d %s, %d unknown or skipped; status.preflight lists them", passed,
+        warnings, warnings == 1 ? "warning" : "warnings", unseen);
+}
+
 static void set_preflight(struct cmk_view *view, const struct look *look)
 {
     const struct cmk_check *failed = cmk_first_failed(look->checks, look->n_checks);
-    _cleanup_(freep) char *message = NULL;
-    int passed = 0, unseen = 0;
+    _cleanup_(freep) char *message =
+        failed ? xasprintf("%s: %s", failed->name, failed->message) : preflight_summary(look);
 
-    for (size_t i = 0; i < look->n_checks; i++) {
-        passed += look->checks[i].result == CMK_PASSED;
-        unseen += look->checks[i].result == CMK_CHECK_UNKNOWN || look->checks[i].result == CMK_SKIPPED;
-    }
-    message = failed ? xasprintf("%s: %s", failed->name, failed->message)
-                     : xasprintf("%d checks passed, %d could not be or were not made; status.preflight lists them",
-                           passed, unseen);
     set(view, "PreflightPassed", failed ? CMK_FALSE : CMK_TRUE, failed ? "CheckFailed" : "Passed", message);
 }
 
@@ -168,7 +175,7 @@ static void publish_facts(struct cmk_view *view, const struct look *look)
     cmk_account_done(&status->account);
     cmk_account_copy(&status->account, &view->account);
     status->has_account = true;
-    status->plan = look->plan;
+    status->plan = cmk_account_unsupported(&view->account) ? (struct cmk_plan){0} : look->plan;
     /* What was checked before our own operation stays: while it runs the account is busy by our own wish. */
     bool ours = look->busy && cmk_operation_open(&status->operation);
     if (look->next != CMK_NO_STEP && !ours) {

@@ -5,6 +5,7 @@
  * "environments"; the national clouds' page of the Entra documentation. */
 #include "azure/cloud.h"
 
+#include "azure/cloud_metadata.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "http/url.h"
@@ -19,19 +20,25 @@ struct preset {
     const char *vault_suffix;
     const char *hsm_suffix;
     const char *cosmos_suffix;
+    const char *cosmos_app_id;
 };
+
+/* Documentation of Cosmos DB, "Configure customer-managed keys": one application in the US government's cloud, another
+ * "in any other region". */
+#define COSMOS_APP "a232010e-820c-4083-83bb-3ace5fc29d0b"
+#define COSMOS_APP_USGOV "57506a73-e302-42a9-b869-6f12d9ec29e9"
 
 /* The last one has no endpoint of its own: it must be given. It serves stand-ins for the public cloud, hence the rest.
  */
 static const struct preset presets[] = {
     {"public", "AzurePublicCloud", "https://management.azure.com", "https://login.microsoftonline.com",
-        "vault.azure.net", "managedhsm.azure.net", "documents.azure.com"},
+        "vault.azure.net", "managedhsm.azure.net", "documents.azure.com", COSMOS_APP},
     {"china", "AzureChinaCloud", "https://management.chinacloudapi.cn", "https://login.partner.microsoftonline.cn",
-        "vault.azure.cn", "managedhsm.azure.cn", "documents.azure.cn"},
+        "vault.azure.cn", "managedhsm.azure.cn", "documents.azure.cn", COSMOS_APP},
     {"usgov", "AzureUSGovernment", "https://management.usgovcloudapi.net", "https://login.microsoftonline.us",
-        "vault.usgovcloudapi.net", "managedhsm.usgovcloudapi.net", "documents.azure.us"},
+        "vault.usgovcloudapi.net", "managedhsm.usgovcloudapi.net", "documents.azure.us", COSMOS_APP_USGOV},
     {"custom", "AzureStackCloud", NULL, "https://login.microsoftonline.com", "vault.azure.net", "managedhsm.azure.net",
-        "documents.azure.com"},
+        "documents.azure.com", COSMOS_APP},
 };
 
 static const struct preset *find_preset(const char *name)
@@ -84,29 +91,120 @@ static int take_scope(struct azure_cloud *cloud, const char *scope, struct err *
     return 0;
 }
 
-int azure_cloud_new(struct azure_cloud **ret, const struct azure_cloud_options *options, struct err *err)
+/* A DNS name of at least two labels: hosts are compared with what comes behind a dot, and "net" would be every one. */
+static int take_suffix(char **ret, const char *what, const char *text, struct err *err)
 {
-    const char *unnamed = str_empty(options->arm_endpoint) ? "public" : "custom";
-    const char *name = str_empty(options->name) ? unnamed : options->name;
+    const char *name = *text == '.' ? text + 1 : text;
+    size_t n = strlen(name), dots = 0;
+
+    if (n > 0 && name[n - 1] == '/') /* as some metadata documents have it */
+        n--;
+    for (size_t i = 0; i < n; i++) {
+        bool inner = i > 0 && i + 1 < n && ascii_isalnum(name[i - 1]);
+        dots += name[i] == '.';
+        if (!ascii_isalnum(name[i]) && !(inner && name[i] == '.') && !(i > 0 && i + 1 < n && name[i] == '-'))
+            return err_set(err, ERR_INVALID, "the suffix of %s must be a DNS name such as vault.azure.net", what);
+    }
+    if (n == 0 || n > 253 || dots == 0)
+        return err_set(err, ERR_INVALID, "the suffix of %s must be a DNS name such as vault.azure.net", what);
+    char *copy = xstrndup(name, n);
+    *ret = str_lower(copy);
+    return 0;
+}
+
+static int take_principal(struct azure_cloud *cloud, const char *id, struct err *err)
+{
+    if (str_empty(id))
+        return 0;
+    if (!str_is_guid(id))
+        return err_set(err, ERR_INVALID, "the object id of Cosmos DB's service principal must be a GUID");
+    char *copy = xstrdup(id);
+    cloud->cosmos_principal_id = str_lower(copy);
+    return 0;
+}
+
+static const char *first_of(const char *given, const char *preset)
+{
+    return str_empty(given) ? preset : given;
+}
+
+static const struct preset *choose_preset(const struct azure_cloud_options *options, struct err *err)
+{
+    const char *name = first_of(options->name, str_empty(options->arm_endpoint) ? "public" : "custom");
     const struct preset *preset = find_preset(name);
 
     if (!preset)
-        return err_set(err, ERR_INVALID, "unknown Azure cloud \"%.40s\": use public, china, usgov or custom", name);
-    const char *endpoint = str_empty(options->arm_endpoint) ? preset->arm_endpoint : options->arm_endpoint;
-    const char *authority = str_empty(options->authority_host) ? preset->authority_host : options->authority_host;
+        (void)err_set(err, ERR_INVALID, "unknown Azure cloud \"%.40s\": use public, china, usgov or custom", name);
+    return preset;
+}
+
+int azure_cloud_new(struct azure_cloud **ret, const struct azure_cloud_options *options, struct err *err)
+{
+    const struct preset *preset = choose_preset(options, err);
+
+    if (!preset)
+        return -1;
+    const char *endpoint = first_of(options->arm_endpoint, preset->arm_endpoint);
     if (!endpoint)
         return err_set(err, ERR_INVALID, "the custom Azure cloud needs an Azure Resource Manager endpoint");
 
     _cleanup_(azure_cloud_freep) struct azure_cloud *cloud = xcalloc(1, sizeof(*cloud));
     cloud->name = xstrdup(preset->name);
-    cloud->vault_suffix = xstrdup(preset->vault_suffix);
-    cloud->hsm_suffix = xstrdup(preset->hsm_suffix);
-    cloud->cosmos_suffix = xstrdup(preset->cosmos_suffix);
+    cloud->cosmos_app_id = xstrdup(preset->cosmos_app_id);
+    const char *from_environment = first_of(options->environment_authority_host, preset->authority_host);
+    const char *authority = first_of(options->authority_host, from_environment);
     if (take_url(&cloud->arm_endpoint, "Azure Resource Manager endpoint", endpoint, false, err) < 0 ||
         take_url(&cloud->authority_host, "authority host", authority, true, err) < 0 ||
-        take_scope(cloud, str_empty(options->arm_scope) ? NULL : options->arm_scope, err) < 0)
+        take_scope(cloud, first_of(options->arm_scope, NULL), err) < 0 ||
+        take_suffix(&cloud->vault_suffix, "key vaults", first_of(options->vault_suffix, preset->vault_suffix), err) <
+            0 ||
+        take_suffix(&cloud->hsm_suffix, "managed HSMs", first_of(options->hsm_suffix, preset->hsm_suffix), err) < 0 ||
+        take_suffix(&cloud->cosmos_suffix, "Cosmos DB accounts",
+            first_of(options->cosmos_suffix, preset->cosmos_suffix), err) < 0 ||
+        take_principal(cloud, options->cosmos_principal_id, err) < 0)
         return -1;
     *ret = TAKE_PTR(cloud);
+    return 0;
+}
+
+/* A named cloud is known, whatever endpoint it is reached by. */
+static bool has_to_ask(const struct azure_cloud_options *options, const struct azure_cloud *cloud)
+{
+    bool is_complete = !str_empty(options->environment_authority_host) && !str_empty(options->vault_suffix) &&
+                       !str_empty(options->cosmos_suffix);
+
+    return str_eq(cloud->name, "custom") && str_empty(options->authority_host) && !is_complete;
+}
+
+/* What is given goes before what the document says. Checked once without the document, so that a mistake in the
+ * configuration is found before anybody is asked. */
+int azure_cloud_open(struct azure_cloud **ret, const struct azure_cloud_access *access,
+    const struct azure_cloud_options *options, struct err *err)
+{
+    _cleanup_(azure_cloud_freep) struct azure_cloud *cloud = NULL;
+    _cleanup_(cloud_metadata_done) struct cloud_metadata metadata = {0};
+    struct azure_cloud_options full = *options;
+
+    if (azure_cloud_new(&cloud, options, err) < 0)
+        return -1;
+    if (!has_to_ask(options, cloud)) {
+        *ret = TAKE_PTR(cloud);
+        return 0;
+    }
+    int r = cloud_metadata_fetch(&metadata, access, cloud->arm_endpoint, err);
+    if (r == 0) {
+        full.authority_host = first_of(options->environment_authority_host, metadata.authority_host);
+        full.arm_scope = first_of(options->arm_scope, metadata.arm_scope);
+        full.vault_suffix = first_of(options->vault_suffix, metadata.vault_suffix);
+        full.hsm_suffix = first_of(options->hsm_suffix, metadata.hsm_suffix);
+        full.cosmos_suffix = first_of(options->cosmos_suffix, metadata.cosmos_suffix);
+        r = azure_cloud_new(ret, &full, err);
+    }
+    if (r < 0)
+        return err_wrap(err,
+            "cannot take the cloud's description from %s/metadata/endpoints (not needed when the authority host is "
+            "given)",
+            cloud->arm_endpoint);
     return 0;
 }
 
@@ -121,6 +219,8 @@ struct azure_cloud *azure_cloud_free(struct azure_cloud *cloud)
     free(cloud->vault_suffix);
     free(cloud->hsm_suffix);
     free(cloud->cosmos_suffix);
+    free(cloud->cosmos_app_id);
+    free(cloud->cosmos_principal_id);
     free(cloud);
     return NULL;
 }

@@ -4,6 +4,7 @@
  * an answer that is not the documented JSON gets into an error: a proxy's page may hold anything. */
 #include "azure/entra.h"
 
+#include "azure/token_answer.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -13,16 +14,8 @@
 #include <string.h>
 
 #define ANSWER_MAX ((size_t)256 * 1024)
-#define TOKEN_MAX ((size_t)64 * 1024)
-#define LIFETIME_MAX_S ((int64_t)7 * 24 * 3600)
 #define TIMEOUT_MS 30000
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-static void wipe_buf(struct buf *b)
-{
-    secret_wipe(b->data, b->cap);
-    buf_done(b);
-}
 
 static void put_field(struct buf *form, const char *name, const char *value)
 {
@@ -33,15 +26,11 @@ static void put_field(struct buf *form, const char *name, const char *value)
     buf_put_urlencoded(form, value);
 }
 
-/* Allocated at its full size at once: a buffer that grows leaves copies behind that nobody wipes. */
 static struct buf build_form(const struct entra_request *request)
 {
     size_t values = strlen(request->client_id) + strlen(request->scope) + secret_len(request->credential);
-    struct buf form = BUF_INIT(3 * values + 512);
+    struct buf form = token_buf(3 * values + 512);
 
-    form.cap = form.max + 1;
-    form.data = xmalloc(form.cap);
-    form.data[0] = '\0';
     put_field(&form, "client_id", request->client_id);
     put_field(&form, "scope", request->scope);
     put_field(&form, "grant_type", "client_credentials");
@@ -73,23 +62,13 @@ static void find_code(const cJSON *tree, const char *description, char *ret, siz
     }
 }
 
-/* Text of the peer with everything that is not printable replaced, so that it stays on one line. */
-static void one_line(char *s)
-{
-    for (; *s; s++)
-        if ((unsigned char)*s < ' ' || *s == 0x7f)
-            *s = ' ';
-}
-
 /* Does the peer's text repeat what we sent it? Both as it is and as it was sent. */
 static bool repeats_credential(const struct entra_request *request, const char *text, size_t len)
 {
     const char *secret = secret_reveal(request->credential);
     size_t n = secret_len(request->credential);
-    _cleanup_(wipe_buf) struct buf encoded = BUF_INIT(3 * n);
+    _cleanup_(token_buf_wipe) struct buf encoded = token_buf(3 * n);
 
-    encoded.cap = encoded.max + 1;
-    encoded.data = xcalloc(encoded.cap, 1);
     buf_put_urlencoded(&encoded, secret);
     return n > 0 && (memmem(text, len, secret, n) || memmem(text, len, encoded.data, encoded.len));
 }
@@ -112,10 +91,10 @@ static int refused(const struct entra_request *request, int status, const cJSON 
         return err_set(err, kind_of_refusal(status, NULL), "the token endpoint answered %d without saying why", status);
     description = description ? description : "";
     find_code(tree, description, code, sizeof(code));
-    one_line(code);
+    token_one_line(code);
     /* After the first line come trace id, correlation id and time stamp. */
     _cleanup_(freep) char *line = xstrndup(description, strcspn(description, "\r\n"));
-    one_line(line);
+    token_one_line(line);
     if (repeats_credential(request, description, strlen(description)) ||
         repeats_credential(request, error ? error : "", error ? strlen(error) : 0)) {
         str_replace(&line, "(its text is withheld because it repeats the credential)");
@@ -128,41 +107,11 @@ static int refused(const struct entra_request *request, int status, const cJSON 
     return -1;
 }
 
-/* --- tokens --- */
-
-/* It becomes a header's value: printable ASCII only. */
-static bool is_token(const char *s)
-{
-    size_t n = strlen(s);
-
-    for (size_t i = 0; i < n; i++)
-        if (s[i] <= ' ' || s[i] > '~')
-            return false;
-    return n > 0 && n <= TOKEN_MAX;
-}
-
-static int granted(const cJSON *tree, struct secret **ret, int64_t *ret_lifetime_ms, struct err *err)
-{
-    const char *type = json_string_at(tree, "token_type"), *token = json_string_at(tree, "access_token");
-    int64_t seconds = 0;
-
-    if (!token || !is_token(token))
-        return err_set(err, ERR_PROTOCOL, "the token endpoint's answer has no usable access_token");
-    if (!str_eq_nocase(type, "Bearer"))
-        return err_set(err, ERR_PROTOCOL, "the token endpoint's answer has a token_type other than Bearer");
-    if (!json_int(json_member(tree, "expires_in"), true, &seconds) || seconds <= 0)
-        return err_set(err, ERR_PROTOCOL, "the token endpoint's answer has no usable expires_in");
-    *ret_lifetime_ms = (seconds < LIFETIME_MAX_S ? seconds : LIFETIME_MAX_S) * 1000;
-    *ret = secret_new(token, strlen(token));
-    return 0;
-}
+/* --- answers --- */
 
 static void wipe_and_free(cJSON **tree)
 {
-    const cJSON *token = *tree ? json_member(*tree, "access_token") : NULL;
-
-    if (token && cJSON_IsString(token))
-        secret_wipe(token->valuestring, strlen(token->valuestring));
+    token_answer_wipe(*tree, "access_token");
     *tree = json_free(*tree);
 }
 
@@ -192,13 +141,18 @@ static int read_answer(const struct entra_request *request, const struct http_re
         return not_json(response, err);
     if (status != 200)
         return refused(request, status, tree, err);
-    return granted(tree, ret, ret_lifetime_ms, err);
+    return token_answer_read(tree, "the token endpoint", true, clock_wall_ms(), ret, ret_lifetime_ms, err);
+}
+
+char *entra_token_url(const char *authority_host, const char *tenant_id)
+{
+    return xasprintf("%s/%s/oauth2/v2.0/token", authority_host, tenant_id);
 }
 
 int entra_token(const struct entra_request *request, struct secret **ret, int64_t *ret_lifetime_ms, struct err *err)
 {
-    _cleanup_(wipe_buf) struct buf form = build_form(request);
-    _cleanup_(freep) char *url = xasprintf("%s/%s/oauth2/v2.0/token", request->authority_host, request->tenant_id);
+    _cleanup_(token_buf_wipe) struct buf form = build_form(request);
+    _cleanup_(freep) char *url = entra_token_url(request->authority_host, request->tenant_id);
     struct http_response response;
     struct http_request post = {
         .method = "POST",

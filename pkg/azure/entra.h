@@ -23,3 +23,6 @@ struct entra_request {
 /* *ret: the caller's (secret_unref). Kinds: ERR_UNAUTHORIZED when Entra refuses, with its code in err.code;
  * ERR_THROTTLED, ERR_UNAVAILABLE, ERR_PROTOCOL, and what http_do reports. */
 int entra_token(const struct entra_request *request, struct secret **ret, int64_t *ret_lifetime_ms, struct err *err);
+
+/* The endpoint that entra_token asks, which a signed assertion has to name as its audience. The caller frees it. */
+char *entra_token_url(const char *authority_host, const char *tenant_id);

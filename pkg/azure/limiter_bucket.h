@@ -20,7 +20,7 @@
 
 #define LIMITER_URGENT_SHARE 0.4
 #define LIMITER_MAX_CALLERS 32768 /* remembered in one bucket; who comes on top is refused without a ticket */
-#define LIMITER_FOLLOW_MS 10000   /* how long a caller's turn lasts */
+#define LIMITER_FOLLOW_MS 3000    /* how long a turn lasts: a pass, and not until the next poll */
 #define LIMITER_FOLLOW_MAX 8      /* and how many more requests it is good for */
 /* A ticket that is not used so long after its time is void. Long, because who has a ticket for a change may first have
  * to wait for a read. */

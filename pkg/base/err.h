@@ -52,7 +52,8 @@ const char *err_kind_name(enum err_kind kind);
 /* True for kinds that heal by themselves (unavailable, timeout, throttled, conflict, locked, gone). */
 bool err_is_transient(const struct err *err);
 
-/* Overwrites *err; the value is -1. err may be NULL. A message that does not fit is cut at a character boundary and ends in
+/* Overwrites *err; the value is -1. err may be NULL. A message that does not fit is cut at a character boundary and
+ * ends in
  * "...". The -1 is written out where the call stands, so that compilers and analysers see that the caller fails. */
 #define err_set(...)                                                                                                   \
     ({                                                                                                                 \

@@ -221,14 +221,17 @@ bool duration_parse(const char *s, int64_t *ret_ms)
 
 void duration_format(int64_t ms, char ret[static TIME_TEXT_SIZE])
 {
+    static const struct {
+        int64_t s;
+        const char *name;
+    } units[] = {{86400, "d"}, {3600, "h"}, {60, "m"}, {1, "s"}};
     int64_t s = ms < 0 ? 0 : ms / 1000;
+    size_t i = 0;
 
-    if (s < 60)
-        (void)snprintf(ret, TIME_TEXT_SIZE, "%llds", (long long)s);
-    else if (s < 3600)
-        (void)snprintf(ret, TIME_TEXT_SIZE, "%lldm", (long long)(s / 60));
-    else if (s < 86400)
-        (void)snprintf(ret, TIME_TEXT_SIZE, "%lldh%lldm", (long long)(s / 3600), (long long)(s / 60 % 60));
-    else
-        (void)snprintf(ret, TIME_TEXT_SIZE, "%lldd%lldh", (long long)(s / 86400), (long long)(s / 3600 % 24));
+    while (i < 3 && s < units[i].s)
+        i++;
+    int n = snprintf(ret, TIME_TEXT_SIZE, "%lld%s", (long long)(s / units[i].s), units[i].name);
+    int64_t rest = i < 2 ? s % units[i].s / units[i + 1].s : 0; /* minutes are exact enough */
+    if (rest && n > 0 && n < TIME_TEXT_SIZE)
+        (void)snprintf(ret + n, TIME_TEXT_SIZE - (size_t)n, "%lld%s", (long long)rest, units[i + 1].name);
 }

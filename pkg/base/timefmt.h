@@ -23,5 +23,5 @@ void time_civil_from_days(int64_t days, int64_t *ret_year, int *ret_month, int *
 /* Go's duration syntax as Kubernetes users write it: "1h30m", "90s", "500ms", "1.5h". False on anything else, on
  * negative values and beyond 10 years. */
 bool duration_parse(const char *s, int64_t *ret_ms);
-/* For people, at most two units and no fraction: "42s", "7m", "3h12m", "2d4h". Rounded down. */
+/* For people, at most two units and no fraction: "42s", "7m", "3h12m", "4h", "2d4h". Rounded down. */
 void duration_format(int64_t ms, char ret[static TIME_TEXT_SIZE]);

@@ -20,5 +20,3 @@ struct http_cancel_waiter {
 bool http_cancel_add(struct http_cancel *cancel, struct http_cancel_waiter *waiter);
 /* For a waiter that was added. cancel may be NULL. */
 void http_cancel_remove(struct http_cancel *cancel, struct http_cancel_waiter *waiter);
-/* Waits so long; true at once when it is triggered before that. With NULL it just waits. */
-bool http_cancel_wait(struct http_cancel *cancel, int64_t ms);

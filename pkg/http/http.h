@@ -41,6 +41,8 @@ struct http_cancel;
 struct http_cancel *http_cancel_new(void);
 void http_cancel_trigger(struct http_cancel *cancel);
 bool http_cancel_triggered(const struct http_cancel *cancel);
+/* Waits so long; true at once when it is triggered before that. With NULL it just waits. */
+bool http_cancel_wait(struct http_cancel *cancel, int64_t ms);
 /* No call may be using it any more. Accepts and returns NULL. */
 struct http_cancel *http_cancel_free(struct http_cancel *cancel);
 

@@ -5,10 +5,10 @@
 #include "kube/exec.h"
 
 #include "base/mem.h"
+#include "base/run.h"
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "kube/base64.h"
-#include "kube/run.h"
 #include "kube/wipe.h"
 
 #include <string.h>
@@ -181,15 +181,33 @@ static int decode(const struct kube_plugin *plugin, const struct buf *out, struc
     return decode_status(json_member(tree, "status"), ret, err);
 }
 
+static bool is_cancelled(const void *cancel)
+{
+    return http_cancel_triggered(cancel);
+}
+
+static int run_to_success(const struct run *run, struct buf *out, struct err *err)
+{
+    int status = run_program(run, out, err);
+
+    if (status <= 0)
+        return status;
+    if (status == 127) /* the loader's or a shell's word for it */
+        return err_set(err, ERR_NOT_FOUND, "%s, or a program that it uses, was not found", run->argv[0]);
+    return err_set(err, ERR_UNAUTHORIZED, "%s failed with exit status %d; its own words are on standard error",
+        run->argv[0], status);
+}
+
 int kube_plugin_run(const struct kube_plugin *plugin, int64_t timeout_ms, struct http_cancel *cancel,
     struct kube_credential *ret, struct err *err)
 {
     _cleanup_(kube_wipe_buf) struct buf out = BUF_INIT(MAX_OUTPUT);
-    struct kube_run run = {plugin->argv, plugin->envp, timeout_ms, cancel};
+    const struct run run = {
+        plugin->argv, plugin->envp, timeout_ms, .stopped = cancel ? is_cancelled : NULL, .ctx = cancel};
     struct err e;
 
     *ret = (struct kube_credential){0};
-    if (kube_run(&run, &out, &e) == 0 && decode(plugin, &out, ret, &e) == 0)
+    if (run_to_success(&run, &out, &e) == 0 && decode(plugin, &out, ret, &e) == 0)
         return 0;
     (void)err_wrap(&e, "credential plugin %s", plugin->argv[0]);
     if (err && e.kind == ERR_NOT_FOUND && !str_empty(plugin->install_hint))

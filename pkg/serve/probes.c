@@ -1,5 +1,6 @@
 /* Answers probes from a list of checks. Keeps nothing between two requests and never runs a check on its own. */
 #include "serve/probes.h"
+#include "base/buf.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -60,7 +61,7 @@ bool serve_probes_handle(
         serve_reply(exchange, 405, &(struct serve_header){"allow", "GET, HEAD"}, 1, NULL, 0);
         return true;
     }
-    verbose = serve_query(request, "verbose", unused, sizeof(unused));
+    verbose = serve_query(exchange, "verbose", unused, sizeof(unused));
     failed = live ? run(probes->live, probes->n_live, verbose, &lines)
                   : run(probes->ready, probes->n_ready, verbose, &lines);
     if (verbose)

@@ -1,8 +1,8 @@
-/* The server: a listening socket, a libwebsockets context and the one thread that serves it.
+/* The server: a libwebsockets context with one listening vhost, and the one thread that serves it.
  *
- * Other threads only put exchanges on the dirty list and call lws_cancel_service(), under the lock, so that it cannot
- * meet the end of the context. Connections are accepted here and not by libwebsockets, for errors that say what is
- * wrong with the address and for the limit of connections. */
+ * Other threads only set `stopping` and call lws_cancel_service(), under the lock, so that it cannot meet the end of
+ * the context; that is the thread's work too, because the thread takes no SIGPIPE. libwebsockets binds the address
+ * itself; since it only logs why it could not, a failed start asks the kernel again for the reason. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -10,153 +10,152 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ACCEPT_BURST 64
+#define SPARE_DESCRIPTORS 16 /* what a context needs besides connections, generously */
 
-void server_unref(struct serve_server *server)
-{
-    bool last;
+/* What libwebsockets complained about first, for the error of a start that failed on this thread; what follows only
+ * says what else failed. */
+static _Thread_local char complaint[256];
 
-    pthread_mutex_lock(&server->lock);
-    last = --server->refs == 0;
-    pthread_mutex_unlock(&server->lock);
-    if (!last)
-        return;
-    pthread_mutex_destroy(&server->lock);
-    tls_context_free(server->tls);
-    free(server);
-}
-
-static void log_line(int level, const char *line)
+static void on_log(int level, const char *line)
 {
     (void)level;
+    if (!complaint[0])
+        (void)snprintf(complaint, sizeof(complaint), "%.*s", (int)strcspn(line, "\n"), line);
     log_debug("libwebsockets", LOG_S("line", line));
 }
 
-/* -- accepting */
-
-static void pause_accept(struct serve_server *server, bool pause)
+static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
-    if (server->accept_paused == pause || !server->listener)
-        return;
-    server->accept_paused = pause;
-    (void)lws_rx_flow_control(server->listener, !pause);
+    struct serve_server *server = lws_context_user(lws_get_context(wsi));
+
+    switch (reason) {
+    case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
+        return server->connections >= server->max_connections;
+    case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
+        server->connections++;
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY: /* also of the listening socket, but that is the end of the server */
+        server->connections--;
+        return 0;
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: /* to a websocket or h2c */
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+    case LWS_CALLBACK_RAW_ADOPT: /* what it makes of CONNECT */
+    case LWS_CALLBACK_RAW_RX:
+        return -1;
+    default:
+        return exchange_event(user, wsi, reason, in, len);
+    }
 }
 
-void server_connection_closed(struct serve_server *server)
-{
-    server->connections--;
-    pause_accept(server, false);
-}
+/* -- starting */
 
-static void adopt(struct serve_server *server, struct lws_vhost *vhost, int fd)
+/* Why nobody can listen there, or 0. */
+static int listen_errno(const struct addrinfo *address)
 {
     const int one = 1;
-    lws_sock_file_fd_type adopted;
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), ret = 0;
 
-    if (server->connections >= server->max_connections) {
-        (void)close(fd);
-        return;
-    }
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    adopted.sockfd = fd;
-    (void)lws_adopt_descriptor_vhost(vhost, LWS_ADOPT_SOCKET, adopted, "http", NULL);
+    if (fd < 0)
+        return errno;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (bind(fd, address->ai_addr, address->ai_addrlen) < 0 || listen(fd, 1) < 0)
+        ret = errno;
+    (void)close(fd);
+    return ret;
 }
 
-static void accept_some(struct serve_server *server, struct lws *listener)
+static int create_context(
+    struct serve_server *server, const struct serve_options *options, const char *address, bool v6)
 {
-    for (int i = 0; i < ACCEPT_BURST; i++) {
-        int fd = accept4(lws_get_socket_fd(listener), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    static const struct lws_protocols protocols[] = {
+        {.name = "http", .callback = callback, .per_session_data_size = sizeof(struct serve_exchange)},
+        {0},
+    };
+    struct lws_context_creation_info info = {
+        .iface = address,
+        .port = options->port,
+        .protocols = protocols,
+        .user = server,
+        .gid = -1,
+        .uid = -1,
+        .max_http_header_data = REQUEST_HEAD_MAX,
+        .timeout_secs = (unsigned)server->idle_timeout_s,
+        .timeout_secs_ah_idle = (unsigned)server->idle_timeout_s,
+        .keepalive_timeout = server->idle_timeout_s,
+        .alpn = "http/1.1",
+        .ssl_cert_filepath = options->tls_cert_file,
+        .ssl_private_key_filepath = options->tls_key_file,
+        .ssl_options_set = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1,
+        /* Else it sizes its tables by RLIMIT_NOFILE, which can be a thousand million. */
+        .fd_limit_per_thread = (unsigned)(server->max_connections + SPARE_DESCRIPTORS),
+        .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
+    };
+    struct lws_vhost *vhost;
 
-        if (fd >= 0) {
-            adopt(server, lws_get_vhost(listener), fd);
-            continue;
-        }
-        /* Out of descriptors: the waiting connection would wake us again and again. Look again when one has closed. */
-        if ((errno == EMFILE || errno == ENFILE) && server->connections > 0)
-            pause_accept(server, true);
-        return;
-    }
-}
-
-static int listener_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
-{
-    struct serve_server *server;
-
-    (void)user;
-    (void)in;
-    (void)len;
-    if (reason != LWS_CALLBACK_RAW_RX_FILE && reason != LWS_CALLBACK_RAW_CLOSE_FILE)
-        return 0;
-    server = lws_context_user(lws_get_context(wsi));
-    if (reason == LWS_CALLBACK_RAW_CLOSE_FILE)
-        server->listener = NULL;
-    else
-        accept_some(server, wsi);
+    if (options->tls_cert_file)
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    server->lws = lws_create_context(&info);
+    if (!server->lws)
+        return -1;
+    /* With IPv6 on, it takes the address of an IPv4 vhost for "any" (its issue 2290). */
+    info.options |= LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND | (v6 ? 0 : LWS_SERVER_OPTION_DISABLE_IPV6);
+    vhost = lws_create_vhost(server->lws, &info);
+    if (!vhost)
+        return -1;
+    server->port = lws_get_vhost_listen_port(vhost);
     return 0;
 }
 
-static int port_of(int fd)
+/* NULL, or what libwebsockets is to listen on: the caller's, for freeaddrinfo(). */
+static struct addrinfo *parse_address(const char *address, int port)
 {
-    struct sockaddr_in6 address = {0}; /* that of IPv4 is smaller and has its port at the same place */
-    socklen_t len = sizeof(address);
-
-    return getsockname(fd, (struct sockaddr *)&address, &len) < 0 ? -1 : ntohs(address.sin6_port);
-}
-
-/* A listening descriptor, or -1. */
-static int listen_on(const char *address, int port, int *ret_port, struct err *err)
-{
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *info;
-    const int one = 1;
+    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *ret = NULL;
     char service[16];
-    int fd, failed;
 
     (void)snprintf(service, sizeof(service), "%d", port);
-    if (port < 0 || port > 65535 || getaddrinfo(address, service, &hints, &info) != 0)
-        return err_set(err, ERR_INVALID, "cannot listen on %s port %d: not a numeric address and port", address, port);
-    fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    failed = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-             bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0;
-    freeaddrinfo(info);
-    if (failed) {
-        err_set(err, ERR_UNAVAILABLE, "cannot listen on %s port %d: %s", address, port, strerror(errno));
-        if (fd >= 0)
-            (void)close(fd);
-        return -1;
-    }
-    *ret_port = port_of(fd);
-    return fd;
+    return port < 0 || port > 65535 || getaddrinfo(address, service, &hints, &ret) != 0 ? NULL : ret;
+}
+
+static int open_server(struct serve_server *server, const struct serve_options *options, struct err *err)
+{
+    const char *address = str_empty(options->address) ? "127.0.0.1" : options->address;
+    struct addrinfo *parsed = parse_address(address, options->port);
+    struct sigaction sigpipe;
+    int failed, reason;
+
+    if (!parsed)
+        return err_set(
+            err, ERR_INVALID, "cannot listen on %s port %d: not a numeric address and port", address, options->port);
+    complaint[0] = '\0';
+    lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
+    (void)sigaction(SIGPIPE, NULL, &sigpipe); /* libwebsockets ignores it for the whole process */
+    failed = create_context(server, options, address, parsed->ai_family == AF_INET6);
+    (void)sigaction(SIGPIPE, &sigpipe, NULL);
+    reason = failed ? listen_errno(parsed) : 0;
+    freeaddrinfo(parsed);
+    if (reason)
+        err_set(err, ERR_UNAVAILABLE, "cannot listen on %s port %d: %s", address, options->port, strerror(reason));
+    else if (failed)
+        err_set(err, ERR_INVALID, "cannot serve on %s port %d: %s", address, options->port, complaint);
+    return failed;
 }
 
 /* -- the service thread */
-
-static void drain(struct serve_server *server)
-{
-    struct serve_exchange *x = exchange_take_dirty(server), *next;
-
-    for (; x; x = next) {
-        next = x->dirty_next;
-        if (x->conn)
-            conn_wake(x->conn);
-        exchange_unref(x);
-    }
-}
 
 static bool stopping(struct serve_server *server)
 {
     bool ret;
 
-    pthread_mutex_lock(&server->lock);
+    (void)pthread_mutex_lock(&server->lock);
     ret = server->stopping;
-    pthread_mutex_unlock(&server->lock);
+    (void)pthread_mutex_unlock(&server->lock);
     return ret;
 }
 
@@ -164,75 +163,52 @@ static void *service(void *arg)
 {
     struct serve_server *server = arg;
 
-    pthread_mutex_lock(&server->lock);
-    server->service = pthread_self();
-    pthread_mutex_unlock(&server->lock);
-    while (!stopping(server)) {
+    while (!stopping(server))
         (void)lws_service(server->lws, 0);
-        drain(server);
-    }
     lws_context_destroy(server->lws);
-    drain(server);
     return NULL;
 }
 
-static int create_context(struct serve_server *server, int listening, struct err *err)
+/* Signals go to the process's other threads; of a peer that is gone, a write to it tells. */
+static int start_thread(struct serve_server *server, struct err *err)
 {
-    static const struct lws_protocols protocols[] = {
-        {.name = "listener", .callback = listener_callback},
-        {.name = "http", .callback = conn_callback, .per_session_data_size = sizeof(void *), .tx_packet_size = 65536},
-        {0},
-    };
-    struct lws_context_creation_info info = {
-        .port = CONTEXT_PORT_NO_LISTEN,
-        .protocols = protocols,
-        .user = server,
-        .gid = -1,
-        .uid = -1,
-        .pt_serv_buf_size = RX_CHUNK + LWS_PRE,
-        /* Else it sizes its tables by RLIMIT_NOFILE. Some more, so that the limit is met in adopt() and never there. */
-        .fd_limit_per_thread = (unsigned)server->max_connections + 32,
-    };
-    lws_sock_file_fd_type fd;
+    sigset_t all, before;
+    int failed;
 
-    lws_set_log_level(LLL_ERR, log_line);
-    server->lws = lws_create_context(&info);
-    if (!server->lws) {
-        (void)close(listening);
-        return err_set(err, ERR_INTERNAL, "libwebsockets cannot start");
-    }
-    fd.filefd = listening;
-    server->listener = lws_adopt_descriptor_vhost(
-        lws_get_vhost_by_name(server->lws, "default"), LWS_ADOPT_RAW_FILE_DESC, fd, "listener", NULL);
-    if (!server->listener) {
-        lws_context_destroy(server->lws);
-        return err_set(err, ERR_INTERNAL, "libwebsockets does not take the listening socket");
-    }
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(&server->thread, NULL, service, server);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed)
+        return err_set(err, ERR_INTERNAL, "cannot start the server's thread: %s", strerror(failed));
     return 0;
+}
+
+static struct serve_server *server_free(struct serve_server *server)
+{
+    (void)pthread_mutex_destroy(&server->lock);
+    free(server);
+    return NULL;
 }
 
 int serve_start(struct serve_server **ret, const struct serve_options *options, struct err *err)
 {
-    struct serve_server *server = xcalloc(1, sizeof(*server));
-    const char *address = str_empty(options->address) ? "127.0.0.1" : options->address;
-    int fd, failed;
+    struct serve_server *server;
 
+    if (!options->tls_cert_file != !options->tls_key_file)
+        return err_set(err, ERR_INVALID, "a certificate needs its key, and a key its certificate");
+    server = xcalloc(1, sizeof(*server));
     server->handler = options->handler;
     server->ctx = options->ctx;
     server->max_body = options->max_body ? options->max_body : 1 << 20;
-    server->max_connections = options->max_connections > 0 ? options->max_connections : 1024;
-    server->refs = 1;
-    pthread_mutex_init(&server->lock, NULL);
-    fd = tls_context_new(&server->tls, options, err) < 0 ? -1 : listen_on(address, options->port, &server->port, err);
-    if (fd < 0 || create_context(server, fd, err) < 0) {
-        server_unref(server);
+    server->max_connections = options->max_connections > 0 ? options->max_connections : 256;
+    server->idle_timeout_s = options->idle_timeout_s > 0 ? options->idle_timeout_s : 60;
+    (void)pthread_mutex_init(&server->lock, NULL);
+    if (open_server(server, options, err) < 0 || start_thread(server, err) < 0) {
+        if (server->lws)
+            lws_context_destroy(server->lws);
+        server_free(server);
         return -1;
-    }
-    failed = pthread_create(&server->thread, NULL, service, server);
-    if (failed) {
-        lws_context_destroy(server->lws);
-        server_unref(server);
-        return err_set(err, ERR_INTERNAL, "cannot start the server's thread: %s", strerror(failed));
     }
     *ret = server;
     return 0;
@@ -247,11 +223,10 @@ struct serve_server *serve_stop(struct serve_server *server)
 {
     if (!server)
         return NULL;
-    pthread_mutex_lock(&server->lock);
+    (void)pthread_mutex_lock(&server->lock);
     server->stopping = true;
     lws_cancel_service(server->lws);
-    pthread_mutex_unlock(&server->lock);
+    (void)pthread_mutex_unlock(&server->lock);
     (void)pthread_join(server->thread, NULL);
-    server_unref(server);
-    return NULL;
+    return server_free(server);
 }

@@ -1,90 +1,70 @@
-/* An HTTP server on one libwebsockets service thread, for probes, metrics and the status page, and for the fakes of the
- * tests.
+/* A small HTTP/1.1 server on libwebsockets' own HTTP, for probes, metrics and a status page.
  *
- * The handler runs on the service thread and must not block; a request whose answer takes time is answered later, from
- * any thread, through its struct serve_exchange. HTTP/1.1 always; HTTP/2 when TLS is on (ALPN). Every request has caps:
- * body (max_body, answered with 413), headers (64 KiB with the request line, answered with 431 or a closed connection),
- * connections (those beyond are closed at once), time (60 s for a request to arrive, 300 s idle; an answer may take for
- * ever, and a peer that stops reading is dropped after 60 s). Requests of any method are passed on, bodies of any. */
+ * One thread serves everything and runs the handler, which answers at once and must not block. Everything a peer sends
+ * has a cap: the head of a request (16 KiB; connection closed), its body (max_body; 413), connections (max_connections;
+ * more are closed at once), silence (idle_timeout_s, also while an answer is sent; connection closed). Only GET, HEAD,
+ * OPTIONS, POST, PUT, PATCH and DELETE come through. Chunked bodies are refused (411), and nothing may be sent behind a
+ * body before its answer has come (connection closed). There is no HTTP/2, no websocket and no upgrade. */
 #pragma once
 
-#include "base/buf.h"
 #include "base/err.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 struct serve_server;
 struct serve_exchange;
 
-/* A request, complete with its body. Borrowed for the time of the handler's call; copy what is needed later. */
+/* A request, complete with its body. Borrowed for the time of the handler's call. */
 struct serve_request {
     const char *method;
-    const char
-        *path; /* byte for byte as sent, nothing decoded or normalised, without the query; begins with '/' or is "*" */
-    const char *query; /* byte for byte as sent, without '?', or "" */
-    const char *body;  /* NUL-terminated, never NULL */
+    /* As libwebsockets understands it: percent-decoded, "//", "/./" and "/../" resolved, without the query. */
+    const char *path;
+    /* The parameters as libwebsockets decodes them, joined with '&', or "". To read one, use serve_query(): a decoded
+     * value may have an '&' of its own. */
+    const char *query;
+    const char *body; /* NUL-terminated, never NULL */
     size_t body_len;
 };
 
-/* Called once per request. It either answers at once (serve_reply) or keeps the exchange (serve_hold) for later. */
+/* Called once per request, on the server's thread. It answers with one serve_reply(); without one the peer gets 500. */
 typedef void (*serve_handler)(void *ctx, struct serve_exchange *exchange, const struct serve_request *request);
 
 struct serve_options {
-    const char *address;       /* numeric address to bind, "127.0.0.1" by default */
+    const char *address;       /* numeric, IPv4 or IPv6, "127.0.0.1" by default; "::" takes IPv4 too */
     int port;                  /* 0: any free port, see serve_port */
-    const char *tls_cert_file; /* both or none: PEM files */
+    const char *tls_cert_file; /* both or none: PEM files; TLS 1.2 and 1.3 */
     const char *tls_key_file;
-    /* optional: client certificates are asked for and verified against it, not required */
-    const char *tls_client_ca_file;
     size_t max_body;     /* 0: 1 MiB */
-    int max_connections; /* 0: 1024 */
+    int max_connections; /* 0: 256 */
+    int idle_timeout_s;  /* 0: 60 */
     serve_handler handler;
     void *ctx;
 };
 
-/* Starts the thread and listens, or says why not (address in use, bad certificate). */
+/* Starts the thread and listens, or says why not (address in use, bad certificate). No signal handler is changed and
+ * the thread takes no signals. */
 int serve_start(struct serve_server **ret, const struct serve_options *options, struct err *err);
 int serve_port(const struct serve_server *server);
-/* Stops the thread, closes everything at once, open streams too. Not from the handler. Exchanges that are still held
- * stay valid; answering them does nothing. Accepts and returns NULL. */
+/* Closes everything at once and ends the thread. Not from the handler. Accepts and returns NULL. */
 struct serve_server *serve_stop(struct serve_server *server);
 DEFINE_CLEANUP(struct serve_server *, serve_stop)
 
-/* Request header by lower-case name, any there is; the first one when it came more than once; NULL when absent.
- * HTTP/2's :authority is "host". Borrowed, handler's call only. */
+/* Request header by lower-case name, the first one when it came more than once; NULL when absent. libwebsockets 4.1
+ * loses some headers it does not know when their names begin like one it knows: "x-forwarded-proto" like
+ * "x-forwarded-for". Borrowed until the next call with this exchange. */
 const char *serve_request_header(struct serve_exchange *exchange, const char *name);
 /* Decoded value of a query parameter into ret (empty when given without value); false when absent or too long. */
-bool serve_query(const struct serve_request *request, const char *name, char *ret, size_t size);
+bool serve_query(struct serve_exchange *exchange, const char *name, char *ret, size_t size);
 
 struct serve_header {
-    const char *name;
+    const char *name; /* lower case */
     const char *value;
 };
 
-/* The whole answer. headers: n of them, besides content-length; those with control characters are left out. A date is
- * added when there is none. The exchange is over and must not be used again. Everything is copied. From the handler or,
- * for a held exchange, from any thread. */
+/* The whole answer. headers: n of them, besides content-length, 8 KiB in all; those with control characters are left
+ * out. The body may have 16 MiB; it is copied, and not sent when the method is HEAD. */
 void serve_reply(struct serve_exchange *exchange, int status, const struct serve_header *headers, size_t n,
     const void *body, size_t len);
 /* Shorthand with one content type. */
 void serve_reply_text(struct serve_exchange *exchange, int status, const char *content_type, const char *body);
-
-/* The reason phrase of the answer on HTTP/1.1, where the usual one will not do (Azure says "200 Ok"). Before
- * serve_reply or serve_stream_begin. */
-void serve_status_text(struct serve_exchange *exchange, const char *text);
-
-/* Keeps the exchange beyond the handler's call. It stays valid until serve_reply, serve_stream_end or serve_abort is
- * called on it, even if the peer goes away meanwhile (then answers are dropped). */
-void serve_hold(struct serve_exchange *exchange);
-/* The peer has closed the connection of this held exchange. */
-bool serve_gone(struct serve_exchange *exchange);
-
-/* A streamed answer (chunked on HTTP/1.1): begin, any number of writes, end. Each from any thread; serve_stream_begin
- * implies serve_hold. Writes are queued up to 16 MiB; beyond that the connection is closed. */
-void serve_stream_begin(struct serve_exchange *exchange, int status, const struct serve_header *headers, size_t n);
-void serve_stream_write(struct serve_exchange *exchange, const void *data, size_t len);
-void serve_stream_end(struct serve_exchange *exchange);
-/* Closes the connection without (further) answer: for fakes that cut connections. */
-void serve_abort(struct serve_exchange *exchange);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #define START_MS 60000
+#define LOG_BYTES 6000
 #define REAL_START_MS 180000
 
 static _Noreturn void give_up(struct apiserver *server, const char *what, const char *detail)
@@ -40,7 +41,7 @@ static void start_fake(struct apiserver *server)
     server->fake = process_start(&spec);
     server->fake_url = await_line(ready, server->fake, START_MS);
     if (!server->fake_url) {
-        print_tail("fake-apiserver", log, stderr);
+        print_tail("fake-apiserver", log, LOG_BYTES, stderr);
         give_up(server, "fake-apiserver did not start", "");
     }
     server->fake_ca = xasprintf("%s/ca.pem", tls);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define LOG_MAX (256 << 20)
+#define TAIL_BYTES 12000
 #define KUBECTL_MS 120000
 
 /* The three accounts of deploy/samples, without times of their own: the flags of fake-azure give those. */
@@ -162,17 +163,18 @@ static bool patches_are_pure(struct world *w)
     return true;
 }
 
+/* Of a test that has failed nothing more is said than the logs: its own sentence is what counts. */
 static int teardown(void **state)
 {
     struct world *w = *state;
-    bool good = w->passed && (!w->azure || patches_are_pure(w));
+    bool failed = !w->passed, dirty = !failed && w->azure && !patches_are_pure(w);
 
     w->controller = process_end(w->controller);
     w->azure = process_end(w->azure);
-    good = log_is_clean(w) && good;
-    if (!good) {
-        print_tail("controller", w->controller_log, stderr);
-        print_tail("fake-azure", w->azure_log, stderr);
+    dirty = !log_is_clean(w) || dirty;
+    if (failed || dirty) {
+        print_tail("controller", w->controller_log, TAIL_BYTES, stderr);
+        print_tail("fake-azure", w->azure_log, TAIL_BYTES, stderr);
     }
     remove_tree(w->dir);
     free(w->azure_url);
@@ -181,9 +183,8 @@ static int teardown(void **state)
     free(w->controller_log);
     free(w->dir);
     free(w->ns);
-    int result = good ? 0 : -1;
     free(w);
-    return result;
+    return dirty && !failed ? -1 : 0;
 }
 
 int run_scenes(const char *group, const struct scene *scenes, size_t n)

@@ -25,7 +25,7 @@
 #define OTHER_KEY "https://demo-vault.vault.azure.net/keys/other"
 #define KEY_BODY "{\"properties\":{\"keyVaultKeyUri\":\"" KEY "\"}}"
 
-#define WAIT_MS 60000 /* for anything that takes a second or two on an idle machine */
+#define WAIT_MS 30000 /* for anything that takes a second or two on an idle machine */
 
 struct world {
     const struct scene *scene;

@@ -15,7 +15,7 @@
 
 #define GRACE_MS 10000
 #define POLL_MS 5
-#define TAIL_BYTES 6000
+#define LINE_BYTES 2000
 #define OUTPUT_MAX (8 << 20)
 
 struct process {
@@ -176,18 +176,18 @@ int process_run(const struct process_spec *spec, int64_t timeout_ms, struct buf 
     return status;
 }
 
-void print_tail(const char *heading, const char *path, FILE *out)
+void print_tail(const char *heading, const char *path, size_t max, FILE *out)
 {
     _cleanup_(buf_done) struct buf text = BUF_INIT(64 << 20);
     struct err err = ERR_INIT;
 
     if (!path || file_read(path, &text, &err) < 0 || text.len == 0)
         return;
-    const char *at = text.data + (text.len > TAIL_BYTES ? text.len - TAIL_BYTES : 0);
+    const char *at = text.data + (text.len > max ? text.len - max : 0);
     (void)fprintf(out, "---- %s%s\n", heading, at == text.data ? "" : " (its end)");
     while (*at) {
         size_t len = strcspn(at, "\n");
-        (void)fprintf(out, "    %.*s\n", (int)(len > 600 ? 600 : len), at);
+        (void)fprintf(out, "    %.*s\n", (int)(len > LINE_BYTES ? LINE_BYTES : len), at);
         at += len + (at[len] == '\n');
     }
 }

@@ -37,5 +37,5 @@ struct process *process_kill(struct process *process);
 /* Runs to the end and gives what it printed, both streams in one; -1 when it took longer, with what there is. */
 int process_run(const struct process_spec *spec, int64_t timeout_ms, struct buf *ret_output);
 
-/* The last lines of a file, indented, under a heading. */
-void print_tail(const char *heading, const char *path, FILE *out);
+/* The last max bytes of a file, line by line and indented, under a heading. */
+void print_tail(const char *heading, const char *path, size_t max, FILE *out);

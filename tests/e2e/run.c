@@ -15,6 +15,7 @@
 #define FAKE_LIMIT_MS 270000
 #define REAL_LIMIT_MS 600000
 #define SKIPPED 77
+#define OUTPUT_BYTES 1000000
 
 static volatile sig_atomic_t told_to_stop;
 
@@ -32,7 +33,7 @@ static void report(const struct pool_job *job)
 {
     (void)printf("---- %s: %s after %lld.%03lld s\n", job->spec.name, job->status == 0 ? "passed" : "FAILED",
         (long long)job->took_ms / 1000, (long long)job->took_ms % 1000);
-    print_tail("its output", job->spec.out, stdout);
+    print_tail("its output", job->spec.out, OUTPUT_BYTES, stdout);
     (void)fflush(stdout);
 }
 

@@ -1,5 +1,5 @@
 /* What a person gets who starts it wrongly: one clear sentence, an exit code other than 0, within seconds, and no
- * crash. */
+ * crash. With SHOW_TEXTS=1 the sentences are printed, to be read by a person. */
 #include "base/clock.h"
 #include "base/env.h"
 #include "base/file.h"

@@ -17,6 +17,7 @@
 #define AT_ONCE 10
 #define CASE_MS 120000
 #define POLL_MS 20
+#define OUTPUT_BYTES 30000
 
 enum where { AT_AZURE, AT_KUBERNETES };
 
@@ -105,7 +106,7 @@ static void report(const struct pool_job *job)
     if (job->status == 0)
         return;
     (void)fprintf(stderr, "case %s %s %s failed:\n", job->spec.argv[2], job->spec.argv[3], job->spec.argv[4]);
-    print_tail("its output", job->spec.out, stderr);
+    print_tail("its output", job->spec.out, OUTPUT_BYTES, stderr);
 }
 
 static size_t run_cases(struct world *w, const char *where, const char *when, int n)

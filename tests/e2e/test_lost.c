@@ -21,6 +21,20 @@ static void cut_after_the_patch(struct world *w)
     assert_int_equal(azure_patches(w, "demo-orders"), 1);
 }
 
+/* The operation takes longer than an effect may take to show: the account says that something runs, and that is enough.
+ */
+static void cut_after_a_patch_that_takes_long(struct world *w)
+{
+    azure_start(w, (const char *const[]){"--encrypt-seconds", "600", NULL});
+    azure_fault(w, "{\"match\":{\"method\":\"PATCH\"},\"action\":{\"cut\":\"after\"}}");
+    resource_create(w, "orders", "demo-orders", NULL);
+    controller_start(w, NULL);
+    await_end(w, "orders", "Encrypting");
+    json_free(azure_ask(w, "POST", "/fake/operations/demo-orders/finish", "{\"state\":\"Succeeded\"}"));
+    await_end(w, "orders", "Encrypted");
+    assert_int_equal(azure_patches(w, "demo-orders"), 1);
+}
+
 static void cut_before_the_patch(struct world *w)
 {
     start_with(w, "{\"match\":{\"method\":\"PATCH\"},\"action\":{\"cut\":\"before\"}}");
@@ -133,6 +147,8 @@ int main(void)
 {
     static const struct scene scenes[] = {
         {"a connection cut after Azure took the change: it is found by reading, not sent again", cut_after_the_patch},
+        {"a connection cut after Azure took a change that takes long: it is followed",
+            cut_after_a_patch_that_takes_long},
         {"a connection cut before Azure took the change: it is sent again after a while", cut_before_the_patch},
         {"a 504 after Azure took the change: it is found by reading, not sent again", gateway_timeout_after_the_patch},
         {"an operation whose URL is gone is followed through the account", lost_operation_url},

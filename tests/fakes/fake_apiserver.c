@@ -122,30 +122,30 @@ static void stop_watches(struct api *api, pthread_t ticker)
 
 static int serve(struct options *o, struct err *err)
 {
-    _cleanup_(serve_stopp) struct serve_server *server = NULL;
+    _cleanup_(httpd_stopp) struct httpd_server *server = NULL;
     struct api api;
     pthread_t ticker;
     if (fake_process_start(&o->process, err) < 0)
         return -1;
     api_init(&api, o);
-    const struct serve_options options = {.address = o->process.address,
+    const struct httpd_options options = {.address = o->process.address,
         .port = (int)o->process.port,
         .tls_cert_file = o->process.cert_file,
         .tls_key_file = o->process.key_file,
         .max_body = MAX_BODY,
         .handler = api_handle,
         .ctx = &api};
-    int result = serve_start(&server, &options, err);
+    int result = httpd_start(&server, &options, err);
     if (result == 0 && pthread_create(&ticker, NULL, tick, &api) != 0)
         result = err_set(err, ERR_INTERNAL, "cannot start a thread");
     else if (result == 0) {
-        result = announce(o, serve_port(server), err);
+        result = announce(o, httpd_port(server), err);
         if (result == 0)
             fake_core_wait(api.core);
         stop_watches(&api, ticker);
     }
     fake_core_shut(api.core);
-    server = serve_stop(server);
+    server = httpd_stop(server);
     api_done(&api);
     return result;
 }

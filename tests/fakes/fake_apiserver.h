@@ -36,8 +36,8 @@ struct api {
 
 struct api_request {
     struct api *api;
-    const struct serve_request *http;
-    struct serve_exchange *exchange;
+    const struct httpd_request *http;
+    struct httpd_exchange *exchange;
     struct fake_call *call; /* taken by a stream */
     struct fake_reply *reply;
     const struct resource *resource;
@@ -49,7 +49,7 @@ struct api_request {
 };
 
 /* ---- fake_apiserver_route.c ---- */
-void api_handle(void *ctx, struct serve_exchange *exchange, const struct serve_request *request);
+void api_handle(void *ctx, struct httpd_exchange *exchange, const struct httpd_request *request);
 /* Query parameters; "" or 0 when absent. */
 void api_param(const struct api_request *r, const char *name, char ret[static 4096]);
 int64_t api_param_int(const struct api_request *r, const char *name);

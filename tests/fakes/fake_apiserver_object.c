@@ -32,7 +32,7 @@ cJSON *api_body(struct api_request *r)
 {
     struct err err = ERR_INIT;
     cJSON *tree = NULL;
-    const char *type = serve_request_header(r->exchange, "content-type");
+    const char *type = httpd_request_header(r->exchange, "content-type");
     if (type && str_has_prefix(type, "application/vnd.kubernetes.protobuf") && !r->resource->custom) {
         if (proto_decode(&tree, r->http->body, r->http->body_len, &err) < 0)
             (void)api_fail(r, 415, "UnsupportedMediaType",

@@ -44,7 +44,7 @@ static bool path_split(const char *text, struct path *ret)
 
 void api_param(const struct api_request *r, const char *name, char ret[static 4096])
 {
-    if (!serve_query(r->http, name, ret, 4096))
+    if (!httpd_query(r->http, name, ret, 4096))
         ret[0] = '\0';
 }
 
@@ -99,7 +99,7 @@ static cJSON *version_tree(void)
 
 static void openapi(struct api_request *r, const struct path *p)
 {
-    const char *accept = serve_request_header(r->exchange, "accept");
+    const char *accept = httpd_request_header(r->exchange, "accept");
     const struct registry *registry = &r->api->registry;
     if (p->n == 2 && str_eq(p->segments[1], "v2")) {
         if (!accept || !strstr(accept, "protobuf")) {
@@ -253,7 +253,7 @@ static void under_apis(struct api_request *r, const struct path *p)
 
 static bool authorized(const struct api_request *r)
 {
-    const char *given = serve_request_header(r->exchange, "authorization");
+    const char *given = httpd_request_header(r->exchange, "authorization");
     if (!r->api->token)
         return true;
     return given && str_has_prefix(given, "Bearer ") && str_eq(given + strlen("Bearer "), r->api->token);
@@ -262,7 +262,7 @@ static bool authorized(const struct api_request *r)
 static void read_accept(struct api_request *r)
 {
     char include[4096];
-    const char *accept = serve_request_header(r->exchange, "accept");
+    const char *accept = httpd_request_header(r->exchange, "accept");
     r->table = accept && strstr(accept, "as=Table") && strstr(accept, "v=v1;");
     api_param(r, "includeObject", include);
     r->include = str_eq(include, "Object") ? TABLE_OBJECT : str_eq(include, "None") ? TABLE_NONE : TABLE_METADATA;
@@ -294,7 +294,7 @@ static void route(struct api_request *r)
         (void)api_fail_page(r);
 }
 
-void api_handle(void *ctx, struct serve_exchange *exchange, const struct serve_request *request)
+void api_handle(void *ctx, struct httpd_exchange *exchange, const struct httpd_request *request)
 {
     struct api *api = ctx;
     struct fake_call *call = fake_call_begin(api->core, exchange, request);

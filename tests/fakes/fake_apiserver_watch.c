@@ -16,7 +16,7 @@
 
 struct watcher {
     struct watcher *next;
-    struct serve_exchange *exchange;
+    struct httpd_exchange *exchange;
     const struct resource *resource; /* watchers end before their resource does */
     char *prefix;
     struct selector *labels;
@@ -44,7 +44,7 @@ static void send_event(struct watcher *w, const char *type, const char *object)
 {
     struct buf line = BUF_INIT(FAKE_BODY_MAX);
     buf_printf(&line, "{\"type\":\"%s\",\"object\":%s}\n", type, object);
-    serve_stream_write(w->exchange, buf_str(&line), line.len);
+    httpd_stream_write(w->exchange, buf_str(&line), line.len);
     buf_done(&line);
 }
 
@@ -187,7 +187,7 @@ static bool start(struct api *api, struct watcher *w, int64_t since, bool initia
             send_bookmark(api, w, true);
     } else if (since < api->store->compacted) {
         send_gone(api, w, since);
-        serve_stream_end(w->exchange);
+        httpd_stream_end(w->exchange);
         return false;
     } else {
         w->cursor = since;
@@ -198,7 +198,7 @@ static bool start(struct api *api, struct watcher *w, int64_t since, bool initia
 
 void api_watch(struct api_request *r)
 {
-    static const struct serve_header headers[] = {
+    static const struct httpd_header headers[] = {
         {"content-type", "application/json"}, {"cache-control", "no-cache, private"}};
     char text[4096];
     int64_t since = 0;
@@ -227,7 +227,7 @@ void api_watch(struct api_request *r)
         return;
     w->exchange = fake_call_stream(TAKE_PTR(r->call), 200);
     if (w->exchange)
-        serve_stream_begin(w->exchange, 200, headers, ARRAY_LEN(headers));
+        httpd_stream_begin(w->exchange, 200, headers, ARRAY_LEN(headers));
     if (!w->exchange || !start(r->api, w, since, initial)) {
         watcher_free(w);
         return;
@@ -247,7 +247,7 @@ void api_watch_drop(struct api *api, const char *collection, bool gone)
         *link = w->next;
         if (gone)
             send_gone(api, w, w->cursor);
-        serve_stream_end(w->exchange);
+        httpd_stream_end(w->exchange);
         watcher_free(w);
     }
 }
@@ -257,9 +257,9 @@ void api_watch_tick(struct api *api)
     int64_t now = clock_mono_ms();
     for (struct watcher **link = &api->watchers; *link;) {
         struct watcher *w = *link;
-        if (serve_gone(w->exchange) || now >= w->ends_ms) {
+        if (httpd_gone(w->exchange) || now >= w->ends_ms) {
             *link = w->next;
-            serve_stream_end(w->exchange);
+            httpd_stream_end(w->exchange);
             watcher_free(w);
             continue;
         }

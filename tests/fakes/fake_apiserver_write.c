@@ -170,7 +170,7 @@ enum patch_form { PATCH_MERGE, PATCH_STRATEGIC, PATCH_JSON };
 
 static int patch_form(struct api_request *r, enum patch_form *ret)
 {
-    const char *type = serve_request_header(r->exchange, "content-type");
+    const char *type = httpd_request_header(r->exchange, "content-type");
     if (type && str_has_prefix(type, "application/merge-patch+json"))
         *ret = PATCH_MERGE;
     else if (type && str_has_prefix(type, "application/json-patch+json"))

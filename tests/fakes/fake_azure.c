@@ -1,4 +1,5 @@
-/* fake-azure: Entra ID and Azure Resource Manager with Cosmos DB accounts, over HTTPS on loopback.
+/* fake-azure: Entra ID and Azure Resource Manager with Cosmos DB accounts, over HTTPS on loopback, and on request a
+ * machine's instance metadata service over HTTP.
  *
  * One origin serves the authority and ARM. It does what recorded exchanges of the real services show, and what a test
  * asks for through the paths under /fake/. It is no emulator: there are no data, and keys are only names. */
@@ -24,6 +25,9 @@ struct settings {
     struct azure_options model;
     const char *accounts_file;
     const char *key_visible;
+    const char *client_certificate;
+    bool imds;
+    int64_t imds_port;
     struct fake_strings identities;
 };
 
@@ -42,16 +46,20 @@ static void cut_into_segments(struct azure_request *r)
     }
 }
 
+/* As the public cloud's, but for the hosts; an array of one cloud. */
 static void describe_cloud(struct azure_request *r)
 {
     const char *base = r->azure->base_url;
+    struct buf *b = &r->reply->body;
 
-    fake_reply_header(r->reply, "content-type", "application/json");
-    buf_printf(&r->reply->body,
-        "[{\"name\":\"fake\",\"portal\":\"%s\",\"resourceManager\":\"%s\",\"authentication\":{\"loginEndpoint\":\"%s\","
-        "\"audiences\":[\"%s\"],\"tenant\":\"common\",\"identityProvider\":\"AAD\"},\"suffixes\":{\"keyVaultDns\":"
-        "\"vault.azure.net\",\"mhsmDns\":\"managedhsm.azure.net\",\"cosmosDBDns\":\"documents.azure.com\"}}]",
-        base, base, base, base);
+    fake_reply_header(r->reply, "content-type", "application/json; charset=utf-8");
+    buf_printf(b, "[{\"name\":\"fake\",\"portal\":\"%s\",\"resourceManager\":\"%s/\",", base, base);
+    buf_printf(b,
+        "\"authentication\":{\"loginEndpoint\":\"%s/\",\"audiences\":[\"https://management.core.windows.net/\",\"%s\"],"
+        "\"tenant\":\"common\",\"identityProvider\":\"AAD\"},",
+        base, base);
+    buf_printf(b, "\"suffixes\":{\"keyVaultDns\":\"%s\",\"mhsmDns\":\"%s\",\"cosmosDBDns\":\"%s\"}}]",
+        r->azure->vault_suffix, r->azure->hsm_suffix, r->azure->cosmos_suffix);
 }
 
 static void answer(struct azure_request *r, struct fake_call *call)
@@ -69,9 +77,9 @@ static void answer(struct azure_request *r, struct fake_call *call)
     }
 }
 
-static void handle(void *ctx, struct serve_exchange *exchange, const struct serve_request *request)
+static void handle(
+    struct fake_azure *azure, struct httpd_exchange *exchange, const struct httpd_request *request, bool to_imds)
 {
-    struct fake_azure *azure = ctx;
     struct fake_call *call = fake_call_begin(azure->core, exchange, request);
     _cleanup_(fake_reply_done) struct fake_reply reply = FAKE_REPLY_INIT;
 
@@ -80,12 +88,27 @@ static void handle(void *ctx, struct serve_exchange *exchange, const struct serv
     struct azure_request r = {
         .azure = azure, .http = request, .exchange = exchange, .reply = &reply, .now_ms = fake_core_now(azure->core)};
     cut_into_segments(&r);
+    (void)pthread_mutex_lock(&azure->lock);
     azure_model_advance(azure->model, r.now_ms);
-    answer(&r, call);
+    if (to_imds)
+        azure_imds(&r);
+    else
+        answer(&r, call);
+    (void)pthread_mutex_unlock(&azure->lock);
     free(r.copy);
     if (reply.status == 200)
         reply.status_text = "Ok"; /* so it stands in recordings */
     fake_call_reply(call, &reply);
+}
+
+static void handle_cloud(void *ctx, struct httpd_exchange *exchange, const struct httpd_request *request)
+{
+    handle(ctx, exchange, request, false);
+}
+
+static void handle_imds(void *ctx, struct httpd_exchange *exchange, const struct httpd_request *request)
+{
+    handle(ctx, exchange, request, true);
 }
 
 static int load_identities(struct settings *s, struct err *err)
@@ -123,6 +146,13 @@ static int parse(struct settings *s, int argc, char **argv, struct err *err)
         {"tenant", "GUID", FAKE_STRING, &s->azure.tenant, "the tenant (00000000-0000-0000-0000-00000000000a)"},
         {"client-id", "GUID", FAKE_STRING, &s->azure.client_id, "the one known application; any, when not given"},
         {"client-secret", "TEXT", FAKE_STRING, &s->azure.client_secret, "its secret; any, when not given"},
+        {"client-certificate", "FILE", FAKE_STRING, &s->client_certificate,
+            "PEM of the certificate that client assertions must be signed with; unverified, when not given"},
+        {"refuse-ps256", NULL, FAKE_FLAG, &s->azure.refuse_ps256, "take client assertions with RS256 only"},
+        {"imds", NULL, FAKE_FLAG, &s->imds, "also be a machine's instance metadata service, see GET /fake/imds"},
+        {"imds-port", "PORT", FAKE_INT, &s->imds_port, "its port, over plain HTTP; 0 takes a free one (0)"},
+        {"cosmos-suffix", "NAME", FAKE_STRING, &s->azure.cosmos_suffix,
+            "the suffix of accounts in /metadata/endpoints (documents.azure.com)"},
         {"token-seconds", "S", FAKE_SECONDS, &s->azure.token_ms, "lifetime of tokens (3599)"},
         {"identity-seconds", "S", FAKE_SECONDS, &s->model.identity_ms, "time of operations that set no key (1)"},
         {"encrypt-seconds", "S", FAKE_SECONDS, &s->model.encrypt_ms, "time of operations that set the key (5)"},
@@ -132,7 +162,8 @@ static int parse(struct settings *s, int argc, char **argv, struct err *err)
         {"retry-after", "N", FAKE_INT, &s->azure.retry_after, "Retry-After about running operations; 0, none (0)"},
         {"page-size", "N", FAKE_INT, &s->model.page_size, "accounts in a page of a list; 0, no paging (0)"},
         {"key-visible", "early|late", FAKE_STRING, &s->key_visible, "when GET shows the new key (late)"},
-        {"vault-suffix", "NAME", FAKE_STRING, &s->model.vault_suffix, "one more suffix of key vault hosts"},
+        {"vault-suffix", "NAME", FAKE_STRING, &s->model.vault_suffix,
+            "one more suffix of key vault hosts, and the one in /metadata/endpoints"},
         {"identity-resets-default", NULL, FAKE_FLAG, &s->model.identity_resets_default,
             "an identity update makes defaultIdentity \"undefined\""},
         {"rotation-is-noop", NULL, FAKE_FLAG, &s->model.rotation_is_noop, "setting the same key again ends at once"},
@@ -153,36 +184,51 @@ static int parse(struct settings *s, int argc, char **argv, struct err *err)
         return err_set(err, ERR_INVALID, "--key-visible is early or late");
     s->model.key_visible_early = str_eq(s->key_visible, "early");
     s->model.tenant = s->azure.tenant;
+    if (s->model.vault_suffix)
+        s->azure.vault_suffix = s->model.vault_suffix;
     return 0;
 }
 
-/* The server's thread runs already, but nobody knows its port before the ready file; the core's lock makes the URL
- * visible to it. */
-static void name_base_url(struct settings *s, int port)
+/* The server's thread runs already, but nobody knows its port before the ready file. */
+static void name_url(struct settings *s, const char *scheme, const struct httpd_server *server, char ret[static 128])
 {
     bool v6 = strchr(s->process.address, ':') != NULL;
 
-    (void)snprintf(s->azure.base_url, sizeof(s->azure.base_url), "https://%s%s%s:%d", v6 ? "[" : "", s->process.address,
-        v6 ? "]" : "", port);
-    (void)fake_core_now(s->azure.core);
+    (void)pthread_mutex_lock(&s->azure.lock);
+    (void)snprintf(
+        ret, 128, "%s://%s%s%s:%d", scheme, v6 ? "[" : "", s->process.address, v6 ? "]" : "", httpd_port(server));
+    (void)pthread_mutex_unlock(&s->azure.lock);
+}
+
+static int serve_imds(struct settings *s, struct httpd_server **ret, struct err *err)
+{
+    const struct httpd_options options = {
+        .address = s->process.address, .port = (int)s->imds_port, .handler = handle_imds, .ctx = &s->azure};
+
+    if (!s->imds)
+        return 0;
+    if (httpd_start(ret, &options, err) < 0)
+        return err_wrap(err, "--imds");
+    name_url(s, "http", *ret, s->azure.imds_url);
+    return 0;
 }
 
 static int serve(struct settings *s, struct err *err)
 {
     struct fake_azure *azure = &s->azure;
-    _cleanup_(serve_stopp) struct serve_server *server = NULL;
-    const struct serve_options options = {.address = s->process.address,
+    _cleanup_(httpd_stopp) struct httpd_server *server = NULL, *imds = NULL;
+    const struct httpd_options options = {.address = s->process.address,
         .port = (int)s->process.port,
         .tls_cert_file = s->process.cert_file,
         .tls_key_file = s->process.key_file,
         .max_body = 8u << 20,
-        .handler = handle,
+        .handler = handle_cloud,
         .ctx = azure};
 
-    if (serve_start(&server, &options, err) < 0)
+    if (httpd_start(&server, &options, err) < 0)
         return -1;
-    name_base_url(s, serve_port(server));
-    if (fake_process_ready(&s->process, azure->base_url, err) < 0)
+    name_url(s, "https", server, azure->base_url);
+    if (serve_imds(s, &imds, err) < 0 || fake_process_ready(&s->process, azure->base_url, err) < 0)
         return -1;
     fake_core_wait(azure->core);
     fake_core_shut(azure->core);
@@ -196,7 +242,10 @@ static int run(struct settings *s, struct err *err)
 
     if (fake_process_start(&s->process, err) < 0)
         return -1;
+    if (s->client_certificate && azure_load_client_certificate(azure, s->client_certificate, err) < 0)
+        return -1;
     random_uuid(secret);
+    (void)pthread_mutex_init(&azure->lock, NULL);
     azure->core = fake_core_new();
     azure->model = azure_model_new(&s->model, secret);
     (void)str_copy(azure->token_secret, sizeof(azure->token_secret), azure->model->secret);
@@ -204,6 +253,8 @@ static int run(struct settings *s, struct err *err)
     azure_limit_done(azure);
     (void)azure_model_free(azure->model);
     (void)fake_core_free(azure->core);
+    X509_free(azure->client_certificate);
+    (void)pthread_mutex_destroy(&azure->lock);
     return failed ? -1 : 0;
 }
 
@@ -213,6 +264,9 @@ int main(int argc, char **argv)
         .key_visible = "late",
         .model = {.identity_ms = 1000, .encrypt_ms = 5000, .enqueued_ms = 500, .retention_ms = 86400000},
         .azure = {.tenant = "00000000-0000-0000-0000-00000000000a",
+            .vault_suffix = "vault.azure.net",
+            .hsm_suffix = "managedhsm.azure.net",
+            .cosmos_suffix = "documents.azure.com",
             .token_ms = 3599000,
             .reads_max = 250,
             .reads_per_second = 25,

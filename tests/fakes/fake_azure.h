@@ -1,18 +1,26 @@
 /* fake-azure over the wire: what its parts share. The rules are in fake_azure_model.h; here are URLs, headers,
- * envelopes, tokens. Everything runs on the server's one thread. */
+ * envelopes, tokens. Each server has a thread of its own; requests are dealt with one at a time, under lock. */
 #pragma once
 
 #include "fakes/fake_azure_model.h"
 #include "fakes/fake_common.h"
 
+#include <openssl/x509.h>
+#include <pthread.h>
+
 struct fake_azure {
     struct fake_core *core;
     struct azure_model *model;
-    char base_url[128]; /* "https://127.0.0.1:8443" */
+    pthread_mutex_t lock; /* of everything here */
+    char base_url[128];   /* "https://127.0.0.1:8443" */
+    char imds_url[128];   /* "http://127.0.0.1:8080"; "" without --imds */
     char token_secret[65];
     const char *tenant;
     const char *client_id;     /* NULL: any */
     const char *client_secret; /* NULL: any that is not empty */
+    X509 *client_certificate;  /* with which the application signs; NULL: signatures are not looked at */
+    bool refuse_ps256;
+    const char *vault_suffix, *hsm_suffix, *cosmos_suffix; /* in the description of the cloud */
     int64_t token_ms;
     int64_t tokens_valid_from_ms; /* tokens issued before are unknown */
     int64_t retry_after;          /* seconds, in answers about running operations; 0: no header */
@@ -24,8 +32,8 @@ struct fake_azure {
 /* One request on its way through. */
 struct azure_request {
     struct fake_azure *azure;
-    const struct serve_request *http;
-    struct serve_exchange *exchange;
+    const struct httpd_request *http;
+    struct httpd_exchange *exchange;
     struct fake_reply *reply;
     int64_t now_ms;
     char *copy; /* of the path, cut into segments */
@@ -50,6 +58,15 @@ void azure_put_message(struct azure_request *r, struct buf *b, const char *messa
 
 /* True when a usable bearer token came; else the 401 is in the reply. */
 bool azure_authenticate(struct azure_request *r);
+/* The way Entra ID refuses: {"error","error_description":"AADSTS…: text …"}. The value is false. */
+bool azure_refuse_token(struct azure_request *r, int status, const char *error, int64_t aad_code, const char *text);
+/* A token for client_id, appended to b. */
+void azure_put_token(struct azure_request *r, const char *audience, const char *client_id, struct buf *b);
+/* True when this client_assertion is good for client_id; else the refusal is in the reply. */
+bool azure_check_assertion(struct azure_request *r, const char *type, const char *assertion, const char *client_id);
+int azure_load_client_certificate(struct fake_azure *azure, const char *path, struct err *err);
+/* Every request to the instance metadata service. */
+void azure_imds(struct azure_request *r);
 /* True when the request was about tokens, and has been answered. */
 bool azure_entra(struct azure_request *r, struct fake_call *call);
 /* Everything under /subscriptions. */

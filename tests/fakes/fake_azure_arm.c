@@ -18,7 +18,7 @@ static bool has_api_version(struct azure_request *r)
 {
     const char *v = r->api_version;
 
-    if (!serve_query(r->http, "api-version", r->api_version, sizeof(r->api_version)) || v[0] == '\0') {
+    if (!httpd_query(r->http, "api-version", r->api_version, sizeof(r->api_version)) || v[0] == '\0') {
         azure_front_door_error(r, 400, "MissingApiVersionParameter",
             "The api-version query parameter (?api-version=) is required for all requests.");
         return false;
@@ -89,7 +89,7 @@ static void list_accounts(struct azure_request *r, const char *group)
     int64_t skip = 0, taken = 0, page = model->options.page_size;
     size_t i;
 
-    if (serve_query(r->http, "$skiptoken", token, sizeof(token)) &&
+    if (httpd_query(r->http, "$skiptoken", token, sizeof(token)) &&
         !str_to_i64(token, 0, (int64_t)model->n_accounts, &skip)) {
         azure_front_door_error(r, 400, "InvalidSkipToken", "The skip token '%s' is invalid.", token);
         return;

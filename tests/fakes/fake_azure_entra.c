@@ -1,9 +1,7 @@
 /* The token endpoint of Entra ID, and what it takes for a token to be good.
  *
  * A token looks like a real one (a JWT that names issuer, audience, application and expiry) and is verified by deriving
- * its signature again, so nothing is stored. Client assertions are not verified: the fake knows no keys. They must look
- * right: not empty, not expired when they say so, and made for this endpoint when they name an application as issuer.
- */
+ * its signature again, so nothing is stored. Client assertions are the business of fake_azure_assertion.c. */
 #include "base/digest.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -30,7 +28,7 @@ static void put_signature(const struct fake_azure *azure, const char *input, siz
     azure_put_base64url(b, hex, strlen(hex));
 }
 
-static void put_token(struct azure_request *r, const char *audience, const char *client_id, struct buf *b)
+void azure_put_token(struct azure_request *r, const char *audience, const char *client_id, struct buf *b)
 {
     static const char header[] = "{\"typ\":\"JWT\",\"alg\":\"RS256\",\"kid\":\"fake-azure\"}";
     struct fake_azure *azure = r->azure;
@@ -118,7 +116,7 @@ static bool audience_fits(const struct fake_azure *azure, const char *audience)
 
 bool azure_authenticate(struct azure_request *r)
 {
-    const char *header = serve_request_header(r->exchange, "authorization");
+    const char *header = httpd_request_header(r->exchange, "authorization");
     int64_t issued_ms = 0, end_ms = 0;
 
     if (str_empty(header))
@@ -151,7 +149,7 @@ bool azure_authenticate(struct azure_request *r)
 
 /* ---- The endpoint ---- */
 
-static void refuse(struct azure_request *r, int status, const char *error, int64_t aad_code, const char *text)
+bool azure_refuse_token(struct azure_request *r, int status, const char *error, int64_t aad_code, const char *text)
 {
     _cleanup_(json_freep) cJSON *tree = cJSON_CreateObject();
     char stamp[TIME_TEXT_SIZE], trace[AZURE_GUID_SIZE];
@@ -169,6 +167,7 @@ static void refuse(struct azure_request *r, int status, const char *error, int64
     json_add_string(tree, "correlation_id", r->request_id);
     fake_reply_json(r->reply, status, tree);
     fake_reply_header(r->reply, "content-type", "application/json; charset=utf-8");
+    return false;
 }
 
 struct form {
@@ -176,59 +175,19 @@ struct form {
     char assertion[FORM_VALUE_MAX];
 };
 
-static void read_form(const struct serve_request *http, struct form *form)
+static void read_form(const struct httpd_request *http, struct form *form)
 {
-    const struct serve_request as_query = {.query = http->body};
+    const struct httpd_request as_query = {.query = http->body};
 
     *form = (struct form){0};
-    (void)serve_query(&as_query, "grant_type", form->grant_type, sizeof(form->grant_type));
-    (void)serve_query(&as_query, "client_id", form->client_id, sizeof(form->client_id));
-    (void)serve_query(&as_query, "client_secret", form->secret, sizeof(form->secret));
-    (void)serve_query(&as_query, "client_assertion_type", form->assertion_type, sizeof(form->assertion_type));
-    (void)serve_query(&as_query, "client_assertion", form->assertion, sizeof(form->assertion));
+    (void)httpd_query(&as_query, "grant_type", form->grant_type, sizeof(form->grant_type));
+    (void)httpd_query(&as_query, "client_id", form->client_id, sizeof(form->client_id));
+    (void)httpd_query(&as_query, "client_secret", form->secret, sizeof(form->secret));
+    (void)httpd_query(&as_query, "client_assertion_type", form->assertion_type, sizeof(form->assertion_type));
+    (void)httpd_query(&as_query, "client_assertion", form->assertion, sizeof(form->assertion));
     /* The older shape, which ADFS has, names a resource instead of a scope. */
-    if (!serve_query(&as_query, "scope", form->scope, sizeof(form->scope)))
-        (void)serve_query(&as_query, "resource", form->scope, sizeof(form->scope));
-}
-
-/* The claims of somebody else's JWT, unverified; NULL when it is none. */
-static cJSON *foreign_claims(const char *jwt)
-{
-    const char *first = strchr(jwt, '.'), *second = first ? strchr(first + 1, '.') : NULL;
-    struct err ignored = ERR_INIT;
-    cJSON *claims = NULL;
-
-    if (!second)
-        return NULL;
-    _cleanup_(freep) char *text = azure_base64url_decode(first + 1, (size_t)(second - first - 1));
-    if (!text || json_parse(&claims, text, strlen(text), &ignored) < 0)
-        return NULL;
-    return claims;
-}
-
-static bool check_assertion(struct azure_request *r, const struct form *form)
-{
-    _cleanup_(json_freep) cJSON *claims = foreign_claims(form->assertion);
-    _cleanup_(freep) char *endpoint = xasprintf("%s%s", r->azure->base_url, r->http->path);
-    const char *issuer = json_string_at(claims, "iss");
-    int64_t end_s;
-
-    if (!str_eq(form->assertion_type, "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")) {
-        refuse(r, 400, "invalid_request", 900144,
-            "The request body must contain the following parameter: 'client_assertion_type'.");
-        return false;
-    }
-    if (json_int(json_at(claims, "exp"), false, &end_s) && end_s * 1000 < r->now_ms) {
-        refuse(r, 401, "invalid_client", 700024, "Client assertion is not within its valid time range.");
-        return false;
-    }
-    /* Issued by the application itself: signed with its certificate, for this endpoint and nothing else. */
-    if (issuer && str_eq_nocase(issuer, form->client_id) && !str_eq(json_string_at(claims, "aud"), endpoint)) {
-        refuse(r, 401, "invalid_client", 700023,
-            "Client assertion audience claim does not match Realm issuer (text of fake-azure).");
-        return false;
-    }
-    return true;
+    if (!httpd_query(&as_query, "scope", form->scope, sizeof(form->scope)))
+        (void)httpd_query(&as_query, "resource", form->scope, sizeof(form->scope));
 }
 
 static bool check_credential(struct azure_request *r, const struct form *form)
@@ -236,17 +195,15 @@ static bool check_credential(struct azure_request *r, const struct form *form)
     const struct fake_azure *azure = r->azure;
 
     if (form->assertion[0])
-        return check_assertion(r, form);
+        return azure_check_assertion(r, form->assertion_type, form->assertion, form->client_id);
     if (!form->secret[0]) {
-        refuse(r, 401, "invalid_client", 7000218,
+        return azure_refuse_token(r, 401, "invalid_client", 7000218,
             "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.");
-        return false;
     }
     if (azure->client_secret && !str_eq(form->secret, azure->client_secret)) {
-        refuse(r, 401, "invalid_client", 7000215,
+        return azure_refuse_token(r, 401, "invalid_client", 7000215,
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, "
             "not the client secret ID, for a secret added to the app.");
-        return false;
     }
     return true;
 }
@@ -258,19 +215,20 @@ static bool check_form(struct azure_request *r, const struct form *form, bool ad
 
     if (!adfs && !str_eq_nocase(r->segments[0], azure->tenant)) {
         buf_printf(&text, "Tenant '%s' not found. Check to make sure you have the correct tenant ID.", r->segments[0]);
-        refuse(r, 400, "invalid_request", 90002, buf_str(&text));
+        (void)azure_refuse_token(r, 400, "invalid_request", 90002, buf_str(&text));
     } else if (!str_eq(form->grant_type, "client_credentials")) {
-        refuse(r, 400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.");
+        (void)azure_refuse_token(
+            r, 400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.");
     } else if (str_empty(form->client_id) || (azure->client_id && !str_eq_nocase(form->client_id, azure->client_id))) {
         buf_printf(&text, "Application with identifier '%s' was not found in the directory '%s'.", form->client_id,
             azure->tenant);
-        refuse(r, 400, "unauthorized_client", 700016, buf_str(&text));
+        (void)azure_refuse_token(r, 400, "unauthorized_client", 700016, buf_str(&text));
     } else if (str_empty(form->scope) || (!adfs && !str_has_suffix_nocase(form->scope, "/.default"))) {
         buf_printf(&text,
             "The provided request must include a 'scope' input parameter that ends in /.default; '%s' "
             "does not.",
             form->scope);
-        refuse(r, 400, "invalid_scope", 70011, buf_str(&text));
+        (void)azure_refuse_token(r, 400, "invalid_scope", 70011, buf_str(&text));
     } else {
         return check_credential(r, form);
     }
@@ -288,7 +246,7 @@ static void issue(struct azure_request *r, bool adfs)
     size_t n = strlen(form->scope);
     if (str_has_suffix_nocase(form->scope, "/.default"))
         form->scope[n - strlen("/.default")] = '\0';
-    put_token(r, form->scope, form->client_id, &token);
+    azure_put_token(r, form->scope, form->client_id, &token);
     r->reply->status = 200;
     buf_printf(&r->reply->body,
         "{\"token_type\":\"Bearer\",\"expires_in\":%lld,\"ext_expires_in\":%lld,\"access_token\":\"%s\"}",

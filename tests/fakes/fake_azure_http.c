@@ -30,9 +30,9 @@ bool azure_path_is(const struct azure_request *r, const char *pattern)
 /* The caller's own ids come back; without one, a correlation id is made up. */
 static void echo_ids(struct azure_request *r)
 {
-    const char *correlation = serve_request_header(r->exchange, "x-ms-correlation-request-id");
-    const char *client = serve_request_header(r->exchange, "x-ms-client-request-id");
-    const char *wanted = serve_request_header(r->exchange, "x-ms-return-client-request-id");
+    const char *correlation = httpd_request_header(r->exchange, "x-ms-correlation-request-id");
+    const char *client = httpd_request_header(r->exchange, "x-ms-client-request-id");
+    const char *wanted = httpd_request_header(r->exchange, "x-ms-return-client-request-id");
     char now[TIME_TEXT_SIZE];
 
     azure_model_guid(r->azure->model, NULL, r->request_id);

@@ -19,6 +19,7 @@ const char azure_inspect_help[] =
     "  PUT    /fake/resources            {\"id\":\"/subscriptions/…\",\"properties\":{}}: adds or replaces a resource\n"
     "  POST   /fake/resources/remove     {\"id\"}\n"
     "  POST   /fake/tokens/revoke        every token issued until now is refused with 401\n"
+    "  GET    /fake/imds                 {\"url\"} of the instance metadata service, with --imds\n"
     "  GET    /fake/healthz              204 once the fake serves\n"
     "\n"
     "A seed (--accounts) is a JSON array of accounts, or {\"accounts\":[],\"resources\":[]}. Members of an account:\n"
@@ -237,6 +238,10 @@ void azure_inspect(struct azure_request *r)
     } else if (str_eq(method, "POST") && azure_path_is(r, "fake/tokens/revoke")) {
         r->azure->tokens_valid_from_ms = r->now_ms + 1;
         r->reply->status = 204;
+    } else if (str_eq(method, "GET") && azure_path_is(r, "fake/imds") && *r->azure->imds_url) {
+        _cleanup_(json_freep) cJSON *tree = cJSON_CreateObject();
+        json_add_string(tree, "url", r->azure->imds_url);
+        fake_reply_json(r->reply, 200, tree);
     } else if (str_eq(method, "GET") && azure_path_is(r, "fake/healthz")) {
         r->reply->status = 204;
     } else {

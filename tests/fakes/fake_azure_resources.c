@@ -93,7 +93,7 @@ static void list(struct azure_request *r, const char *scope, size_t scope_len, c
     cJSON *value = json_add_array(tree, "value");
     char filter[256] = "";
 
-    (void)serve_query(r->http, "$filter", filter, sizeof(filter));
+    (void)httpd_query(r->http, "$filter", filter, sizeof(filter));
     map_foreach (entry, &r->azure->model->resources) {
         const cJSON *resource = entry->value;
         _cleanup_(freep) char *own = type_of(json_string_at(resource, "id"), false);
@@ -109,7 +109,7 @@ static bool list_by_filter(struct azure_request *r, const char *lower)
 {
     char filter[256], *type, *end;
 
-    if (!azure_path_is(r, "subscriptions/*/resources") || !serve_query(r->http, "$filter", filter, sizeof(filter)) ||
+    if (!azure_path_is(r, "subscriptions/*/resources") || !httpd_query(r->http, "$filter", filter, sizeof(filter)) ||
         !str_has_prefix_nocase(filter, "resourceType eq '"))
         return false;
     type = filter + strlen("resourceType eq '");

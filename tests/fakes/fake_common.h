@@ -3,7 +3,7 @@
  * (paths under /fake/) that goes with them.
  *
  * The fakes are real programs for tests and demonstrations, on loopback only. They are strict where a client could be
- * sloppy, and they do what a rule of the test tells them. A typical serve_handler:
+ * sloppy, and they do what a rule of the test tells them. A typical httpd_handler:
  *
  *     struct fake_call *call = fake_call_begin(core, exchange, request);
  *     if (!call)
@@ -16,7 +16,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "serve/server.h"
+#include "httpd/server.h"
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
@@ -99,7 +99,7 @@ struct fake_reply {
     int status;
     const char *status_text; /* borrowed literal; NULL: the usual reason phrase */
     size_t n;
-    struct serve_header headers[FAKE_HEADERS_MAX]; /* names borrowed (literals), values owned */
+    struct httpd_header headers[FAKE_HEADERS_MAX]; /* names borrowed (literals), values owned */
     struct buf body;
 };
 
@@ -107,7 +107,7 @@ struct fake_reply {
 
 void fake_reply_done(struct fake_reply *reply);
 /* Sends it over exchange, which is over then. The reply stays the caller's. */
-void fake_reply_send(const struct fake_reply *reply, struct serve_exchange *exchange);
+void fake_reply_send(const struct fake_reply *reply, struct httpd_exchange *exchange);
 /* Replaces a header of the same name. name is borrowed for the life of the reply. */
 void fake_reply_header(struct fake_reply *reply, const char *name, const char *format, ...) _printf_(3, 4);
 /* The tree as the whole body, application/json. The tree stays the caller's. */
@@ -118,7 +118,7 @@ void fake_reply_json(struct fake_reply *reply, int status, const cJSON *tree);
 struct fake_core;
 
 struct fake_core *fake_core_new(void);
-/* After serve_stop. Accepts and returns NULL. */
+/* After httpd_stop. Accepts and returns NULL. */
 struct fake_core *fake_core_free(struct fake_core *core);
 DEFINE_CLEANUP(struct fake_core *, fake_core_free)
 
@@ -127,7 +127,7 @@ int64_t fake_core_now(struct fake_core *core);
 
 /* Sends delayed answers until SIGTERM or SIGINT; to be called by the main thread. */
 void fake_core_wait(struct fake_core *core);
-/* Closes what is held or delayed. To be called before serve_stop. */
+/* Closes what is held or delayed. To be called before httpd_stop. */
 void fake_core_shut(struct fake_core *core);
 
 struct fake_call;
@@ -135,16 +135,16 @@ struct fake_call;
 /* Takes every request first. NULL: it has been dealt with. A request under /fake/ that is not one of the shared paths
  * is returned as a call that is neither journalled nor subject to faults. */
 struct fake_call *fake_call_begin(
-    struct fake_core *core, struct serve_exchange *exchange, const struct serve_request *request);
+    struct fake_core *core, struct httpd_exchange *exchange, const struct httpd_request *request);
 /* Text that the journal shows as the request's body instead of the real one, for bodies that hold a credential. */
 void fake_call_hide_body(struct fake_call *call, const char *shown);
 /* Ends the call with this answer, unless a rule wants another one, or none. From any thread if the exchange is held. */
 void fake_call_reply(struct fake_call *call, struct fake_reply *reply);
 /* For a streamed answer: ends the call and gives the exchange back to begin, write and end the stream on. NULL when a
  * rule has cut it. status goes to the journal. */
-struct serve_exchange *fake_call_stream(struct fake_call *call, int status);
-/* Borrowed; for serve_request_header and serve_hold. */
-struct serve_exchange *fake_call_exchange(struct fake_call *call);
+struct httpd_exchange *fake_call_stream(struct fake_call *call, int status);
+/* Borrowed; for httpd_request_header and httpd_hold. */
+struct httpd_exchange *fake_call_exchange(struct fake_call *call);
 
 /* Text for --help and README: the shared part of the inspection API. */
 extern const char fake_core_help[];

@@ -23,7 +23,7 @@ struct fake_core {
 
 struct fake_call {
     struct fake_core *core;
-    struct serve_exchange *exchange;
+    struct httpd_exchange *exchange;
     int64_t seq; /* 0: not in the journal */
     struct fake_action action;
 };
@@ -91,7 +91,7 @@ static void refuse(struct fake_reply *reply, const struct err *err)
     fake_reply_json(reply, 400, tree);
 }
 
-static void add_faults(struct fake_core *core, const struct serve_request *request, struct fake_reply *reply)
+static void add_faults(struct fake_core *core, const struct httpd_request *request, struct fake_reply *reply)
 {
     _cleanup_(json_freep) cJSON *tree = NULL;
     struct err err = ERR_INIT;
@@ -110,19 +110,19 @@ static void add_faults(struct fake_core *core, const struct serve_request *reque
             return refuse(reply, &err);
 }
 
-static void print_journal(struct fake_core *core, const struct serve_request *request, struct fake_reply *reply)
+static void print_journal(struct fake_core *core, const struct httpd_request *request, struct fake_reply *reply)
 {
     char since[24] = "0", method[16], path[512];
-    bool has_method = serve_query(request, "method", method, sizeof(method));
-    bool has_path = serve_query(request, "pathContains", path, sizeof(path));
+    bool has_method = httpd_query(request, "method", method, sizeof(method));
+    bool has_path = httpd_query(request, "pathContains", path, sizeof(path));
     int64_t after = 0;
 
-    if (serve_query(request, "since", since, sizeof(since)))
+    if (httpd_query(request, "since", since, sizeof(since)))
         (void)str_to_i64(since, 0, INT64_MAX, &after);
     fake_journal_print(&core->journal, after, has_method ? method : NULL, has_path ? path : NULL, &reply->body);
 }
 
-static void move_clock(struct fake_core *core, const struct serve_request *request, struct fake_reply *reply)
+static void move_clock(struct fake_core *core, const struct httpd_request *request, struct fake_reply *reply)
 {
     _cleanup_(json_freep) cJSON *tree = NULL;
     struct err err = ERR_INIT;
@@ -139,7 +139,7 @@ static void move_clock(struct fake_core *core, const struct serve_request *reque
 }
 
 /* False: not one of the shared paths. */
-static bool inspect_locked(struct fake_core *core, const struct serve_request *request, struct fake_reply *reply)
+static bool inspect_locked(struct fake_core *core, const struct httpd_request *request, struct fake_reply *reply)
 {
     bool get = str_eq(request->method, "GET"), post = str_eq(request->method, "POST");
     bool delete = str_eq(request->method, "DELETE");
@@ -166,7 +166,7 @@ static bool inspect_locked(struct fake_core *core, const struct serve_request *r
     return true;
 }
 
-static struct fake_call *call_new(struct fake_core *core, struct serve_exchange *exchange)
+static struct fake_call *call_new(struct fake_core *core, struct httpd_exchange *exchange)
 {
     struct fake_call *call = xcalloc(1, sizeof(*call));
 
@@ -176,7 +176,7 @@ static struct fake_call *call_new(struct fake_core *core, struct serve_exchange 
 }
 
 static struct fake_call *inspect(
-    struct fake_core *core, struct serve_exchange *exchange, const struct serve_request *request)
+    struct fake_core *core, struct httpd_exchange *exchange, const struct httpd_request *request)
 {
     _cleanup_(fake_reply_done) struct fake_reply reply = FAKE_REPLY_INIT;
 
@@ -228,7 +228,7 @@ static void apply_rule(const struct fake_action *action, struct fake_reply *repl
 void fake_call_reply(struct fake_call *call, struct fake_reply *reply)
 {
     if (call->action.cut == FAKE_CUT_AFTER) {
-        serve_abort(call->exchange);
+        httpd_abort(call->exchange);
         (void)call_free(call);
         return;
     }
@@ -242,12 +242,12 @@ void fake_call_reply(struct fake_call *call, struct fake_reply *reply)
     (void)call_free(call);
 }
 
-struct serve_exchange *fake_call_stream(struct fake_call *call, int status)
+struct httpd_exchange *fake_call_stream(struct fake_call *call, int status)
 {
-    struct serve_exchange *exchange = call->exchange;
+    struct httpd_exchange *exchange = call->exchange;
 
     if (call->action.cut == FAKE_CUT_AFTER) {
-        serve_abort(exchange);
+        httpd_abort(exchange);
         exchange = NULL;
     } else {
         note_status(call, status);
@@ -256,7 +256,7 @@ struct serve_exchange *fake_call_stream(struct fake_call *call, int status)
     return exchange;
 }
 
-struct serve_exchange *fake_call_exchange(struct fake_call *call)
+struct httpd_exchange *fake_call_exchange(struct fake_call *call)
 {
     return call->exchange;
 }
@@ -276,7 +276,7 @@ void fake_call_hide_body(struct fake_call *call, const char *shown)
 static struct fake_call *replace_handling(struct fake_call *call)
 {
     if (call->action.cut == FAKE_CUT_BEFORE) {
-        serve_abort(call->exchange);
+        httpd_abort(call->exchange);
         return call_free(call);
     }
     if (call->action.hold) {
@@ -293,12 +293,12 @@ static struct fake_call *replace_handling(struct fake_call *call)
 }
 
 struct fake_call *fake_call_begin(
-    struct fake_core *core, struct serve_exchange *exchange, const struct serve_request *request)
+    struct fake_core *core, struct httpd_exchange *exchange, const struct httpd_request *request)
 {
     if (str_has_prefix(request->path, "/fake/"))
         return inspect(core, exchange, request);
     struct fake_call *call = call_new(core, exchange);
-    const char *correlation = serve_request_header(exchange, "x-ms-correlation-request-id");
+    const char *correlation = httpd_request_header(exchange, "x-ms-correlation-request-id");
     (void)pthread_mutex_lock(&core->lock);
     call->seq = fake_journal_add(&core->journal, request, correlation, clock_wall_ms() + core->clock_offset_ms);
     fake_faults_match(&core->faults, request, &call->action);

@@ -31,7 +31,7 @@ void fake_action_done(struct fake_action *action);
 int fake_faults_add(struct fake_faults *faults, const cJSON *rule, struct err *err);
 void fake_faults_clear(struct fake_faults *faults);
 /* Counts the request against every rule and fills *ret from the first one whose turn it is. */
-void fake_faults_match(struct fake_faults *faults, const struct serve_request *request, struct fake_action *ret);
+void fake_faults_match(struct fake_faults *faults, const struct httpd_request *request, struct fake_action *ret);
 /* The rules with how often each has matched and fired. */
 void fake_faults_print(const struct fake_faults *faults, struct buf *b);
 
@@ -61,7 +61,7 @@ void fake_journal_done(struct fake_journal *journal);
 void fake_journal_clear(struct fake_journal *journal);
 /* Fills the next entry and returns its seq. The strings are copied, signatures left out of the query. */
 int64_t fake_journal_add(
-    struct fake_journal *journal, const struct serve_request *request, const char *correlation_id, int64_t now_ms);
+    struct fake_journal *journal, const struct httpd_request *request, const char *correlation_id, int64_t now_ms);
 /* NULL when it is no longer kept. */
 struct fake_entry *fake_journal_at(struct fake_journal *journal, int64_t seq);
 /* The entries after seq since whose method and path fit (NULL: any), as a JSON array. */

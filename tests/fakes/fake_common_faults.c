@@ -168,7 +168,7 @@ void fake_faults_clear(struct fake_faults *faults)
     *faults = (struct fake_faults){0};
 }
 
-static bool fits(const struct fake_fault *fault, const struct serve_request *request)
+static bool fits(const struct fake_fault *fault, const struct httpd_request *request)
 {
     return (!fault->method || str_eq_nocase(fault->method, request->method)) &&
            (!fault->path_contains || str_find_nocase(request->path, fault->path_contains)) &&
@@ -176,7 +176,7 @@ static bool fits(const struct fake_fault *fault, const struct serve_request *req
            (!fault->body_contains || strstr(request->body, fault->body_contains));
 }
 
-void fake_faults_match(struct fake_faults *faults, const struct serve_request *request, struct fake_action *ret)
+void fake_faults_match(struct fake_faults *faults, const struct httpd_request *request, struct fake_action *ret)
 {
     struct fake_fault *first = NULL;
 

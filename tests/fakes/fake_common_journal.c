@@ -66,7 +66,7 @@ static char *query_without_signatures(const char *query)
 }
 
 int64_t fake_journal_add(
-    struct fake_journal *journal, const struct serve_request *request, const char *correlation_id, int64_t now_ms)
+    struct fake_journal *journal, const struct httpd_request *request, const char *correlation_id, int64_t now_ms)
 {
     if (journal->next == 0)
         journal->first = journal->next = 1;

@@ -15,7 +15,7 @@
 
 struct waiting {
     struct waiting *next;
-    struct serve_exchange *exchange;
+    struct httpd_exchange *exchange;
     int64_t due_ms; /* monotonic; -1: never */
     struct fake_reply reply;
 };
@@ -51,14 +51,14 @@ static void waiting_end(struct waiting *w, bool answer)
     if (answer)
         fake_reply_send(&w->reply, w->exchange);
     else
-        serve_abort(w->exchange);
+        httpd_abort(w->exchange);
     fake_reply_done(&w->reply);
     free(w);
 }
 
 static void add(struct fake_later *later, struct waiting *w)
 {
-    serve_hold(w->exchange);
+    httpd_hold(w->exchange);
     (void)pthread_mutex_lock(&later->lock);
     bool shut = later->shut;
     if (!shut) {
@@ -73,7 +73,7 @@ static void add(struct fake_later *later, struct waiting *w)
 }
 
 void fake_later_reply(
-    struct fake_later *later, struct serve_exchange *exchange, struct fake_reply *reply, int64_t delay_ms)
+    struct fake_later *later, struct httpd_exchange *exchange, struct fake_reply *reply, int64_t delay_ms)
 {
     struct waiting *w = xcalloc(1, sizeof(*w));
 
@@ -84,7 +84,7 @@ void fake_later_reply(
     add(later, w);
 }
 
-void fake_later_hold(struct fake_later *later, struct serve_exchange *exchange)
+void fake_later_hold(struct fake_later *later, struct httpd_exchange *exchange)
 {
     struct waiting *w = xcalloc(1, sizeof(*w));
 
@@ -104,7 +104,7 @@ static struct waiting *take_due(struct fake_later *later, int64_t now, int64_t *
     (void)pthread_mutex_lock(&later->lock);
     for (struct waiting **at = &later->list; *at; at = &(*at)->next) {
         struct waiting *w = *at;
-        if ((w->due_ms >= 0 && w->due_ms <= now) || serve_gone(w->exchange)) {
+        if ((w->due_ms >= 0 && w->due_ms <= now) || httpd_gone(w->exchange)) {
             *at = w->next;
             found = w;
             break;

@@ -17,7 +17,7 @@ void fake_reply_done(struct fake_reply *reply)
 
 void fake_reply_header(struct fake_reply *reply, const char *name, const char *format, ...)
 {
-    struct serve_header *slot = NULL;
+    struct httpd_header *slot = NULL;
     char *value = NULL;
     va_list args;
 
@@ -34,7 +34,7 @@ void fake_reply_header(struct fake_reply *reply, const char *name, const char *f
     if (!slot)
         slot = &reply->headers[reply->n++];
     free((char *)(uintptr_t)slot->value);
-    *slot = (struct serve_header){.name = name, .value = value};
+    *slot = (struct httpd_header){.name = name, .value = value};
 }
 
 void fake_reply_json(struct fake_reply *reply, int status, const cJSON *tree)
@@ -47,9 +47,9 @@ void fake_reply_json(struct fake_reply *reply, int status, const cJSON *tree)
     fake_reply_header(reply, "content-type", "application/json");
 }
 
-void fake_reply_send(const struct fake_reply *reply, struct serve_exchange *exchange)
+void fake_reply_send(const struct fake_reply *reply, struct httpd_exchange *exchange)
 {
     if (reply->status_text)
-        serve_status_text(exchange, reply->status_text);
-    serve_reply(exchange, reply->status, reply->headers, reply->n, buf_str(&reply->body), reply->body.len);
+        httpd_status_text(exchange, reply->status_text);
+    httpd_reply(exchange, reply->status, reply->headers, reply->n, buf_str(&reply->body), reply->body.len);
 }

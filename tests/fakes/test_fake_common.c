@@ -30,7 +30,7 @@ static void add_rule(struct fake_faults *faults, const char *text)
 /* The status with which a rule answers this request; 0 when none does. */
 static int fault_of(struct fake_faults *faults, const char *method, const char *path, const char *body)
 {
-    const struct serve_request request = {
+    const struct httpd_request request = {
         .method = method, .path = path, .query = "a=b", .body = body, .body_len = strlen(body)};
     struct fake_action action = {0};
 
@@ -104,7 +104,7 @@ static void a_rule_with_a_mistake_is_refused(void **state)
 
 static void the_journal_keeps_the_last_requests_in_order(void **state)
 {
-    const struct serve_request request = {.method = "GET", .path = "/p", .query = "", .body = ""};
+    const struct httpd_request request = {.method = "GET", .path = "/p", .query = "", .body = ""};
     struct fake_journal journal = {0};
 
     (void)state;
@@ -122,11 +122,11 @@ static void the_journal_keeps_the_last_requests_in_order(void **state)
 
 static void the_journal_leaves_signatures_out_and_finds_what_is_asked_for(void **state)
 {
-    const struct serve_request signed_url = {.method = "GET",
+    const struct httpd_request signed_url = {.method = "GET",
         .path = "/operationsStatus/1",
         .query = "api-version=v&t=7&c=CERTIFICATE&s=SIGNATURE&h=HASH&x=y",
         .body = ""};
-    const struct serve_request patch = {
+    const struct httpd_request patch = {
         .method = "PATCH", .path = "/acc", .query = "", .body = "{\"a\":1}", .body_len = 7};
     struct fake_journal journal = {0};
     struct buf b = BUF_INIT(65536);

@@ -167,21 +167,43 @@ static void set_version(struct fleet *f, cJSON *object)
     json_add_string(metadata, "resourceVersion", text);
 }
 
-int kube_merge_patch(struct kube_client *client, const struct kube_resource *resource _unused_, const char *ns _unused_,
-    const char *name, const char *subresource _unused_, const cJSON *patch, cJSON **ret, struct err *err)
+static int find(struct fleet *f, const char *name, size_t *ret, struct err *err)
 {
-    struct fleet *f = (struct fleet *)client;
     int64_t i = 0;
 
     if (!str_to_i64(name + 1, 0, (int64_t)f->options.accounts - 1, &i))
         return err_set(err, ERR_NOT_FOUND, "not found");
+    *ret = (size_t)i;
+    return 0;
+}
+
+int kube_get(struct kube_client *client, const struct kube_resource *resource _unused_, const char *ns _unused_,
+    const char *name, cJSON **ret, struct err *err)
+{
+    struct fleet *f = (struct fleet *)client;
+    size_t i;
+
+    if (find(f, name, &i, err) < 0)
+        return -1;
+    *ret = cJSON_Duplicate(f->objects[i], true);
+    return 0;
+}
+
+int kube_merge_patch(struct kube_client *client, const struct kube_resource *resource _unused_, const char *ns _unused_,
+    const char *name, const char *subresource _unused_, const cJSON *patch, cJSON **ret, struct err *err)
+{
+    struct fleet *f = (struct fleet *)client;
+    size_t i;
+
+    if (find(f, name, &i, err) < 0)
+        return -1;
     cJSON *object = f->objects[i], *status = cJSON_GetObjectItemCaseSensitive(object, "status");
     const char *version = json_string_at(patch, "metadata.resourceVersion");
     if (version && !str_eq(version, json_string_at(object, "metadata.resourceVersion")))
         return err_set(err, ERR_CONFLICT, "the object has been modified");
     json_merge(status ? status : cJSON_AddObjectToObject(object, "status"), json_member(patch, "status"));
     set_version(f, object);
-    note(f, (size_t)i);
+    note(f, i);
     *ret = cJSON_Duplicate(object, true);
     return 0;
 }

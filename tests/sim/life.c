@@ -110,6 +110,7 @@ struct life life_live(const struct life_plan *plan)
     life.ready = plan->scenario->run(w, LIFE_MS);
     life.n_effects = w->n_effects;
     world_run(w, w->now - w->begin + IDLE_AFTER_MS);
+    w->n_faults = 0;
     if (life.ready) /* what a late fault has disturbed */
         life.ready = plan->scenario->run(w, LIFE_MS);
     memcpy(life.effects, w->effects, sizeof(life.effects));

@@ -198,14 +198,16 @@ static void check_ready(struct world *w, const struct world_object *o)
         violation(w, "Ready with a plan");
 }
 
-void oracle_status(struct world *w, struct world_object *o, const cJSON *before, bool conditional)
+void oracle_status(struct world *w, struct world_object *o, const cJSON *before, const cJSON *patch)
 {
+    bool conditional = json_string_at(patch, "metadata.resourceVersion") != NULL;
+    bool whole = json_at(patch, "status.conditions") != NULL;
     bool ready = str_eq(world_condition(o, "Ready", "status"), "True");
     bool working = world_condition(o, "Reconciling", "status")[0], stalled = world_condition(o, "Stalled", "status")[0];
     int64_t generation = 0, observed = -1;
 
     note_write_ahead(w, o, before, conditional);
-    if (!conditional)
+    if (!whole) /* the record of an operation alone says nothing about the account */
         return;
     if (ready)
         check_ready(w, o);

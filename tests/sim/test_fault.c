@@ -64,12 +64,12 @@ static void unlucky_lives_end_as_lucky_ones(void **state _unused_)
 
     for (size_t s = 0; s < n_scenarios; s++) {
         struct life whole = life_undisturbed(&scenarios[s], &life_quick);
-        for (int n = 0; n < 300; n++) {
+        for (int n = 0; n < 150; n++) {
             struct world_fault faults[WORLD_MAX_FAULTS];
             for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
                 faults[i] = (struct world_fault){.at = 1 + next_random(&seed) % whole.n_effects,
                     .fault = (enum fault)(1 + next_random(&seed) % (FAULT_COUNT - 1))};
-                if (faults[i].fault == FAULT_OUTSIDER)
+                if (faults[i].fault == FAULT_OUTSIDER || faults[i].fault == FAULT_PAUSE)
                     faults[i].fault = FAULT_CRASH_AFTER;
             }
             const struct life_plan plan = {

@@ -30,7 +30,7 @@ const char *effect_name(enum effect effect)
 
 const char *fault_name(enum fault fault)
 {
-    static const char *const names[FAULT_COUNT] = {"none", "crash before", "crash after", "slow", "outsider",
+    static const char *const names[FAULT_COUNT] = {"none", "crash before", "crash after", "slow", "pause", "outsider",
         "Kubernetes conflict", "Kubernetes down", "Kubernetes answer lost", "429", "429 with Retry-After", "500",
         "503 with Retry-After", "504 after the change", "cut before", "cut after", "late", "403", "404", "412",
         "token refused", "garbage"};
@@ -78,7 +78,7 @@ static void process_start(struct world *w)
 {
     static const struct queue_options queue = {.backoff_base_ms = 500, .backoff_max_ms = 300000};
 
-    w->process++;
+    w->process = ++w->n_processes;
     w->dead = false;
     w->store = store_new();
     w->queue = queue_new(&queue);
@@ -101,6 +101,34 @@ void world_die(struct world *w)
 {
     w->dead = true;
     w->crashes++;
+}
+
+#define PAUSE_MS 600000
+
+/* What the paused pass has said so far comes after what the other process says. */
+void world_pause(struct world *w)
+{
+    struct world paused = *w;
+
+    w->pass_text = BUF_INIT(1 << 20);
+    w->pass_print = BUF_INIT(1 << 20);
+    process_start(w);
+    world_run(w, w->now - w->begin + PAUSE_MS);
+    process_end(w);
+    buf_done(&w->pass_text);
+    buf_done(&w->pass_print);
+    w->pass_text = paused.pass_text;
+    w->pass_print = paused.pass_print;
+    w->store = paused.store;
+    w->queue = paused.queue;
+    w->kube = paused.kube;
+    w->process = paused.process;
+    w->pass_begin = paused.pass_begin;
+    w->reconciler.store = paused.store;
+    w->dead = false;
+    for (size_t i = 0; i < w->n_objects; i++)
+        w->objects[i].changed = true;
+    trace_effect(w, TRACE_NEWS, "the process goes on after a pause of 10 min");
 }
 
 struct world *world_new(const struct world_options *options)

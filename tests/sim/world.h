@@ -48,7 +48,8 @@ enum fault {
     FAULT_CRASH_BEFORE, /* the process dies, the effect does not happen */
     FAULT_CRASH_AFTER,  /* the effect happens, the process dies before it hears of it */
     FAULT_SLOW,         /* takes 100 s, and is well */
-    FAULT_OUTSIDER,     /* world.outsider() acts just before the effect */
+    FAULT_PAUSE,    /* happens, then the process stands still for 10 min while another takes over, and goes on alone */
+    FAULT_OUTSIDER, /* world.outsider() acts just before the effect */
     FAULT_KUBE_CONFLICT,
     FAULT_KUBE_DOWN,
     FAULT_KUBE_LOST, /* written, the answer lost */
@@ -144,7 +145,8 @@ struct world {
 
     /* The process. */
     unsigned process; /* its number */
-    bool dead;        /* it has died, and only unwinds: nothing that it does reaches anybody */
+    unsigned n_processes;
+    bool dead; /* it has died, and only unwinds: nothing that it does reaches anybody */
     size_t crashes;
     uint64_t uuids;
     struct store *store;
@@ -185,6 +187,7 @@ enum fault world_begin_effect(struct world *w, enum effect effect);
 /* What comes after an effect that has happened: true when the process is no longer there to hear of it. */
 bool world_dies_after(struct world *w, enum fault fault);
 void world_die(struct world *w);
+void world_pause(struct world *w);
 
 /* ---- world_azure.c ---- */
 
@@ -219,7 +222,7 @@ void json_merge(cJSON *target, const cJSON *patch);
 /* ---- oracle.c ---- */
 
 void oracle_patch(struct world *w, const struct azure_account *account, const cJSON *body, const char *correlation);
-void oracle_status(struct world *w, struct world_object *o, const cJSON *before, bool conditional);
+void oracle_status(struct world *w, struct world_object *o, const cJSON *before, const cJSON *patch);
 void oracle_seen(struct world *w, const cJSON *account);
 void violation(struct world *w, const char *format, ...) _printf_(2, 3);
 

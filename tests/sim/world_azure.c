@@ -224,6 +224,9 @@ static int fault_after(struct exchange *x, enum fault fault)
     if (world_dies_after(x->w, fault))
         return no_answer(x, ERR_CANCELLED, sent, "this process is dead");
     switch (fault) {
+    case FAULT_PAUSE:
+        world_pause(x->w);
+        return 0;
     case FAULT_CUT_AFTER:
         x->w->now += TIMEOUT_MS;
         return no_answer(x, ERR_TIMEOUT, sent, "no answer within 90s");

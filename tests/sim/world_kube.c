@@ -1,5 +1,5 @@
-/* The API server as the process reaches it: kube_merge_patch() over objects in memory, with resourceVersion, generation
- * and conditional writes; and what people do with kubectl. */
+/* The API server as the process reaches it: kube_get() and kube_merge_patch() over objects in memory, with
+ * resourceVersion, generation and conditional writes; and what people do with kubectl. */
 #include "sim/world.h"
 
 #include "base/mem.h"
@@ -66,14 +66,15 @@ static int merge_status(struct world *w, struct world_object *o, const cJSON *pa
     json_merge(status ? status : cJSON_AddObjectToObject(o->json, "status"), json_member(patch, "status"));
     if (!cJSON_Compare(before, o->json, true))
         touch(w, o);
-    else if (version)
+    else if (json_member(json_member(patch, "status"), "conditions"))
         violation(w, "%s: a status write that changes nothing", o->key);
-    oracle_status(w, o, before, version != NULL);
+    oracle_status(w, o, before, patch);
     trace_status(w, o);
     return 0;
 }
 
-static int write_object(struct world *w, struct world_object *o, const cJSON *patch, enum fault fault, struct err *err)
+static int write_object(
+    struct world *w, struct world_object *o, const cJSON *patch, enum fault fault, cJSON **ret, struct err *err)
 {
     if (fault == FAULT_CRASH_BEFORE)
         return err_set(err, ERR_CANCELLED, "this process is dead");
@@ -85,8 +86,11 @@ static int write_object(struct world *w, struct world_object *o, const cJSON *pa
         return err_set(err, ERR_NOT_FOUND, "not found");
     if (merge_status(w, o, patch, err) < 0)
         return -1;
+    *ret = cJSON_Duplicate(o->json, true);
     if (world_dies_after(w, fault))
         return err_set(err, ERR_CANCELLED, "this process is dead");
+    if (fault == FAULT_PAUSE)
+        world_pause(w);
     if (fault == FAULT_KUBE_LOST)
         return err_set(err, ERR_TIMEOUT, "no answer");
     return 0;
@@ -97,16 +101,32 @@ int kube_merge_patch(struct kube_client *client, const struct kube_resource *res
 {
     struct world *w = (struct world *)client;
     _cleanup_(freep) char *key = store_key(ns, name);
+    _cleanup_(json_freep) cJSON *answer = NULL;
     struct world_object *o = world_object_at(w, key);
-    bool conditional = json_string_at(patch, "metadata.resourceVersion") != NULL;
-    enum fault fault = world_begin_effect(w, conditional ? EFFECT_WRITE : EFFECT_WRITE_OPERATION);
+    bool whole = json_at(patch, "status.conditions") != NULL;
+    enum fault fault = world_begin_effect(w, whole ? EFFECT_WRITE : EFFECT_WRITE_OPERATION);
 
     w->kube_writes += !w->dead;
-    if (write_object(w, o, patch, fault, err) < 0) {
+    if (write_object(w, o, patch, fault, &answer, err) < 0) {
         if (!w->dead)
-            trace_effect(w, TRACE_NEWS, "%s: %s", conditional ? "write status" : "write operation", err->msg);
+            trace_effect(w, TRACE_NEWS, "%s: %s", whole ? "write status" : "write operation", err->msg);
         return -1;
     }
+    *ret = TAKE_PTR(answer);
+    return 0;
+}
+
+int kube_get(struct kube_client *client, const struct kube_resource *resource _unused_, const char *ns,
+    const char *name, cJSON **ret, struct err *err)
+{
+    struct world *w = (struct world *)client;
+    _cleanup_(freep) char *key = store_key(ns, name);
+    const struct world_object *o = world_object_at(w, key);
+
+    if (w->dead)
+        return err_set(err, ERR_CANCELLED, "the process is gone");
+    if (!o || !o->exists)
+        return err_set(err, ERR_NOT_FOUND, "there is no %s", key);
     *ret = cJSON_Duplicate(o->json, true);
     return 0;
 }

@@ -24,6 +24,7 @@ struct fake_request {
     char *body;    /* NULL: none */
     char *headers; /* lines "name: value\n" as given */
     bool once;
+    bool proxied;
     size_t max_body;
 };
 
@@ -49,6 +50,7 @@ static void fake_remember(struct fake_http *fake, const struct http_request *req
     seen->body = request->body ? xstrndup(request->body, request->body_len) : NULL;
     seen->headers = buf_take(&headers);
     seen->once = request->once;
+    seen->proxied = request->proxy != NULL;
     seen->max_body = request->max_body;
 }
 

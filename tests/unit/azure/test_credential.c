@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "fake_http.h"
+#include "folder.h"
+#include "signer.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -63,17 +65,31 @@ static void assert_token(struct world *w, const char *expected)
 
 /* --- choosing --- */
 
-static void the_secret_wins_over_the_token_file(void **state)
+#define NO_AZ .az_program = "az-that-nobody-has"
+#define NOT_SET                                                                                                        \
+    "client secret: AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET are not set; "                            \
+    "client certificate: AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_CERTIFICATE_PATH are not set; "             \
+    "workload identity: AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_FEDERATED_TOKEN_FILE are not set"
+
+static void settings_decide_before_anybody_is_asked(void **state)
 {
     static const struct {
         struct azure_credential_options options;
         enum azure_credential_kind kind;
+        const char *passed_over;
     } rows[] = {
-        {{TENANT, CLIENT, .client_secret = "s"}, AZURE_CLIENT_SECRET},
-        {{TENANT, CLIENT, .federated_token_file = "/f"}, AZURE_WORKLOAD_IDENTITY},
-        {{TENANT, CLIENT, .client_secret = "s", .federated_token_file = "/f"}, AZURE_CLIENT_SECRET},
+        {{TENANT, CLIENT, .client_secret = "s"}, AZURE_CLIENT_SECRET, ""},
+        {{TENANT, CLIENT, .federated_token_file = "/f"}, AZURE_WORKLOAD_IDENTITY,
+            "client secret: AZURE_CLIENT_SECRET is not set; "
+            "client certificate: AZURE_CLIENT_CERTIFICATE_PATH is not set"},
+        {{TENANT, CLIENT, .client_secret = "s", .certificate_path = "/c", .federated_token_file = "/f"},
+            AZURE_CLIENT_SECRET, ""},
         {{"contoso.onmicrosoft.com", CLIENT, .client_secret = "", .federated_token_file = "/f"},
-            AZURE_WORKLOAD_IDENTITY},
+            AZURE_WORKLOAD_IDENTITY, NULL},
+        {{TENANT, CLIENT, .client_secret = "s", .federated_token_file = "/f", .kind = "workload-identity"},
+            AZURE_WORKLOAD_IDENTITY, ""},
+        {{TENANT, CLIENT, .client_secret = "s", .kind = "managed-identity"}, AZURE_MANAGED_IDENTITY, ""},
+        {{TENANT, CLIENT, .client_secret = "s", .kind = "auto"}, AZURE_CLIENT_SECRET, ""},
     };
 
     (void)state;
@@ -81,35 +97,273 @@ static void the_secret_wins_over_the_token_file(void **state)
         _cleanup_(close_world) struct world w;
         open_world(&w, &rows[i].options, NULL, 0);
         assert_int_equal(azure_credential_kind(w.credential), rows[i].kind);
+        if (rows[i].passed_over)
+            assert_string_equal(azure_credential_passed_over(w.credential), rows[i].passed_over);
+        assert_int_equal(w.fake->n_seen, 0);
     }
 }
 
-static void what_is_missing_is_named(void **state)
+static void a_machine_with_a_metadata_service_is_its_identity(void **state)
+{
+    static const struct azure_credential_options options = {NO_AZ, .proxy = "http://proxy.example"};
+    static const struct fake_answer answers[] = {{.status = 400},
+        {.status = 200, .body = "{\"access_token\":\"m\",\"expires_in\":\"3600\",\"token_type\":\"Bearer\"}"}};
+    _cleanup_(close_world) struct world w;
+
+    (void)state;
+    open_world(&w, &options, answers, ARRAY_LEN(answers));
+    assert_int_equal(azure_credential_kind(w.credential), AZURE_MANAGED_IDENTITY);
+    assert_string_equal(azure_credential_passed_over(w.credential), NOT_SET);
+    assert_token(&w, "m");
+    assert_token(&w, "m");
+    assert_int_equal(w.fake->n_seen, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(str_has_prefix(w.fake->seen[i].url, "http://169.254.169.254/metadata/identity/oauth2/token?"));
+        assert_false(w.fake->seen[i].proxied);
+    }
+    assert_null(strstr(w.fake->seen[1].url, "client_id"));
+}
+
+static void a_managed_identity_is_the_one_that_is_named_most_closely(void **state)
+{
+    static const struct {
+        struct azure_credential_options options;
+        const char *ends;
+    } rows[] = {
+        {{.kind = "managed-identity"}, "management.azure.com"},
+        {{.kind = "managed-identity", .client_id = "c1"}, "&client_id=c1"},
+        {{.kind = "managed-identity", .client_id = "c1", .managed_identity_client_id = "c2"}, "&client_id=c2"},
+        {{.kind = "managed-identity", .client_id = "c1", .managed_identity_resource_id = "/r"}, "&msi_res_id=%2Fr"},
+    };
+    static const struct fake_answer answer = {.status = 200, .body = GRANTED("m")};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_(close_world) struct world w;
+        open_world(&w, &rows[i].options, &answer, 1);
+        assert_token(&w, "m");
+        if (!str_has_suffix_nocase(w.fake->seen[0].url, rows[i].ends))
+            fail_msg("row %zu: %s", i, w.fake->seen[0].url);
+        assert_null(strstr(w.fake->seen[0].url, "c1&"));
+    }
+}
+
+static void on_a_machine_without_one_it_is_whoever_is_logged_in(void **state)
+{
+    static const char script[] = "#!/bin/sh\n"
+                                 "echo '{\"accessToken\":\"from-az\",\"expires_on\":4102444800}'\n";
+    static const struct fake_answer answers[] = {{.fails = ERR_TIMEOUT}};
+    _cleanup_(folder_freep) char *dir = folder_new();
+    _cleanup_(freep) char *az = folder_write(dir, "az", script, strlen(script), 0700);
+    const struct azure_credential_options options = {.az_program = az};
+    _cleanup_(close_world) struct world w;
+
+    (void)state;
+    open_world(&w, &options, answers, ARRAY_LEN(answers));
+    assert_int_equal(azure_credential_kind(w.credential), AZURE_AZ_CLI);
+    assert_string_equal(azure_credential_passed_over(w.credential),
+        NOT_SET "; managed identity: no instance metadata service answers at http://169.254.169.254");
+    assert_token(&w, "from-az");
+    assert_int_equal(w.fake->n_seen, 1);
+}
+
+static void what_was_tried_and_why_it_does_not_serve_is_one_sentence(void **state)
 {
     static const struct {
         struct azure_credential_options options;
         const char *says;
     } rows[] = {
-        {{0}, "not set: AZURE_TENANT_ID AZURE_CLIENT_ID AZURE_CLIENT_SECRET (or AZURE_FEDERATED_TOKEN_FILE)"},
-        {{TENANT, CLIENT}, "not set: AZURE_CLIENT_SECRET (or AZURE_FEDERATED_TOKEN_FILE)"},
-        {{NULL, CLIENT, .client_secret = CANARY}, "not set: AZURE_TENANT_ID"},
-        {{TENANT, "", .client_secret = CANARY}, "not set: AZURE_CLIENT_ID"},
-        {{"a/b", CLIENT, .client_secret = CANARY}, "must be a GUID or a domain name"},
-        {{"..", CLIENT, .client_secret = CANARY}, "must be a GUID or a domain name"},
-        {{"a?b", CLIENT, .client_secret = CANARY}, "must be a GUID or a domain name"},
+        {{NO_AZ}, "no Azure credential serves (" NOT_SET
+                  "; managed identity: no instance metadata service answers at http://169.254.169.254"
+                  "; az CLI: the az CLI is not installed: there is no az-that-nobody-has in $PATH)"},
+        {{TENANT, CLIENT, NO_AZ}, "(client secret: AZURE_CLIENT_SECRET is not set; client certificate: "
+                                  "AZURE_CLIENT_CERTIFICATE_PATH is not set; workload identity: "
+                                  "AZURE_FEDERATED_TOKEN_FILE is not set; "},
+        {{NULL, CLIENT, .client_secret = CANARY, NO_AZ}, "(client secret: AZURE_TENANT_ID is not set; "},
+        {{TENANT, "", .client_secret = CANARY, NO_AZ}, "(client secret: AZURE_CLIENT_ID is not set; "},
+        {{"a/b", CLIENT, .client_secret = CANARY, NO_AZ}, "must be a GUID or a domain name"},
+        {{"..", CLIENT, .client_secret = CANARY, NO_AZ}, "must be a GUID or a domain name"},
+        {{"-x", CLIENT, .client_secret = CANARY, NO_AZ}, "must be a GUID or a domain name"},
+        {{TENANT, CLIENT, .certificate_path = "/nowhere/c.pem", .certificate_password = CANARY, NO_AZ},
+            "client certificate: cannot use the client certificate (AZURE_CLIENT_CERTIFICATE_PATH): cannot read "
+            "/nowhere/c.pem: No such file"},
+        {{.kind = "secret", .client_secret = CANARY},
+            "the Azure credential asked for, client secret, does not serve: AZURE_TENANT_ID and AZURE_CLIENT_ID are "
+            "not set"},
+        {{.kind = "az-cli", NO_AZ}, "az CLI, does not serve: the az CLI is not installed"},
+        {{.kind = "az-cli", .tenant_id = "--x", NO_AZ}, "must be a GUID or a domain name"},
+        {{.kind = "password"}, "unknown kind of Azure credential \"password\": use auto, secret,"},
+        {{.kind = "managed-identity", .managed_identity_client_id = "c", .managed_identity_resource_id = "r"},
+            "by its client id or by its resource id"},
+        {{.client_secret = CANARY, .imds_endpoint = "http://10.0.0.1"}, "must be a loopback or link-local address"},
     };
+    static const struct fake_answer no_imds = {.fails = ERR_UNAVAILABLE, .maybe_sent = true};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_(fake_freep) struct fake_http *fake = fake_new(&no_imds, 1);
+        _cleanup_(azure_cloud_freep) struct azure_cloud *cloud = NULL;
         struct azure_credential *credential = NULL;
         struct err err = ERR_INIT;
-        assert_int_equal(azure_credential_new(&credential, NULL, NULL, &rows[i].options, &err), -1);
+        assert_int_equal(azure_cloud_new(&cloud, &(struct azure_cloud_options){0}, &err), 0);
+        assert_int_equal(azure_credential_new(&credential, &fake->client, cloud, &rows[i].options, &err), -1);
         assert_null(credential);
         assert_int_equal(err.kind, ERR_INVALID);
+        assert_false(err.maybe_sent);
         if (!strstr(err.msg, rows[i].says))
             fail_msg("row %zu: \"%s\"", i, err.msg);
         assert_null(strstr(err.msg, CANARY));
     }
+}
+
+/* --- a certificate --- */
+
+#define PASSWORD "p4ssw0rd-canary"
+
+struct certificate_world {
+    struct world w;
+    struct signer signer;
+    char *dir, *path;
+};
+
+static void open_certificate_world(struct certificate_world *c, const struct fake_answer *answers, size_t n)
+{
+    _cleanup_(buf_done) struct buf pem = BUF_INIT(65536);
+
+    *c = (struct certificate_world){.signer = signer_new(EVP_RSA_gen(2048), -60, 3600), .dir = folder_new()};
+    add_certificate(&pem, &c->signer);
+    add_key(&pem, &c->signer, PASSWORD);
+    c->path = folder_write(c->dir, "c.pem", buf_str(&pem), pem.len, 0);
+    const struct azure_credential_options options = {
+        TENANT, CLIENT, .certificate_path = c->path, .certificate_password = PASSWORD};
+    open_world(&c->w, &options, answers, n);
+}
+
+static void close_certificate_world(struct certificate_world *c)
+{
+    close_world(&c->w);
+    signer_done(&c->signer);
+    folder_free(c->dir);
+    free(c->path);
+}
+
+/* The JWT's first bytes are those of its header, and that begins with the algorithm. */
+static void assert_algorithm(const struct fake_request *seen, const char *expected)
+{
+    const char *jwt = seen->body ? strstr(seen->body, "&client_assertion=") : NULL;
+    unsigned char header[512];
+
+    assert_non_null(jwt);
+    jwt += strlen("&client_assertion=");
+    size_t n = decode_base64url(jwt, strcspn(jwt, "."), header, sizeof(header) - 1);
+    header[n] = '\0';
+    assert_non_null(strstr((const char *)header, expected));
+}
+
+#define ALGORITHM_REFUSED                                                                                              \
+    "{\"error\":\"invalid_request\",\"error_description\":\"AADSTS5002738: Invalid JWT token. 'PS256' is not a "       \
+    "supported signature algorithm.\"}"
+
+static void a_certificate_signs_an_assertion_in_place_of_a_secret(void **state)
+{
+    static const struct fake_answer answers[] = {{.status = 200, .body = GRANTED("c")}};
+    _cleanup_(close_certificate_world) struct certificate_world c;
+
+    (void)state;
+    open_certificate_world(&c, answers, ARRAY_LEN(answers));
+    assert_int_equal(azure_credential_kind(c.w.credential), AZURE_CLIENT_CERTIFICATE);
+    assert_token(&c.w, "c");
+    const struct fake_request *seen = &c.w.fake->seen[0];
+    assert_true(str_has_prefix(seen->body,
+        "client_id=" CLIENT "&scope=https%3A%2F%2Fmanagement.azure.com%2F.default&grant_type=client_credentials"
+        "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion="));
+    assert_algorithm(seen, "\"alg\":\"PS256\"");
+    assert_null(strstr(seen->body, PASSWORD));
+}
+
+static void rs256_is_tried_once_and_kept_when_it_serves(void **state)
+{
+    static const struct fake_answer answers[] = {{.status = 400, .body = ALGORITHM_REFUSED},
+        {.status = 200, .body = GRANTED("one")}, {.status = 200, .body = GRANTED("two")}};
+    _cleanup_(close_certificate_world) struct certificate_world c;
+    _cleanup_(secret_unrefp) struct secret *token = NULL;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    open_certificate_world(&c, answers, ARRAY_LEN(answers));
+    if (get(&c.w, &token, &err) < 0)
+        fail_msg("%s", err.msg);
+    c.w.source.rejected(c.w.source.ctx, token);
+    assert_token(&c.w, "two");
+    assert_int_equal(c.w.fake->n_seen, 3);
+    assert_algorithm(&c.w.fake->seen[0], "\"alg\":\"PS256\"");
+    assert_algorithm(&c.w.fake->seen[1], "\"alg\":\"RS256\"");
+    assert_algorithm(&c.w.fake->seen[2], "\"alg\":\"RS256\"");
+}
+
+static void only_a_refusal_that_may_be_about_the_algorithm_brings_rs256(void **state)
+{
+    static const struct {
+        struct fake_answer answers[2];
+        size_t asked;
+        const char *says;
+    } rows[] = {
+        {{{.status = 401,
+             .body = "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS700016: no such "
+                     "application\"}"}},
+            1, "AADSTS700016"},
+        {{{.status = 503}}, 1, "answered 503"},
+        {{{.fails = ERR_UNAVAILABLE, .maybe_sent = true}}, 1, "no answer"},
+        {{{.status = 400, .body = ALGORITHM_REFUSED},
+             {.status = 401, .body = "{\"error\":\"x\",\"error_description\":\"AADSTS700027: not registered\"}"}},
+            2, "AADSTS700027: not registered"},
+        {{{.status = 401, .body = "{\"error\":\"x\",\"error_description\":\"AADSTS700027: invalid signature\"}"},
+             {.status = 400, .body = ALGORITHM_REFUSED}},
+            2, "AADSTS5002738"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_(close_certificate_world) struct certificate_world c;
+        struct secret *token = NULL;
+        struct err err = ERR_INIT;
+        open_certificate_world(&c, rows[i].answers, ARRAY_LEN(rows[i].answers));
+        assert_int_equal(get(&c.w, &token, &err), -1);
+        if (!strstr(err.msg, rows[i].says) || c.w.fake->n_seen != rows[i].asked)
+            fail_msg("row %zu: \"%s\" after %zu", i, err.msg, c.w.fake->n_seen);
+        assert_false(err.maybe_sent);
+        assert_null(strstr(err.msg, PASSWORD));
+    }
+}
+
+static void a_renewed_certificate_serves_at_the_next_token(void **state)
+{
+    static const struct fake_answer answers[] = {
+        {.status = 200, .body = GRANTED("one")}, {.status = 200, .body = GRANTED("two")}};
+    _cleanup_(close_certificate_world) struct certificate_world c;
+    _cleanup_(signer_done) struct signer renewed = signer_new(EVP_RSA_gen(2048), -60, 3600);
+    _cleanup_(buf_done) struct buf pem = BUF_INIT(65536);
+    _cleanup_(secret_unrefp) struct secret *token = NULL;
+    unsigned char digest[EVP_MAX_MD_SIZE], header[512];
+    struct err err = ERR_INIT;
+    unsigned n = 0;
+
+    (void)state;
+    open_certificate_world(&c, answers, ARRAY_LEN(answers));
+    assert_int_equal(get(&c.w, &token, &err), 0);
+    c.w.source.rejected(c.w.source.ctx, token);
+    add_certificate(&pem, &renewed);
+    add_key(&pem, &renewed, PASSWORD);
+    free(folder_write(c.dir, "c.pem", buf_str(&pem), pem.len, 0));
+    assert_token(&c.w, "two");
+
+    (void)X509_digest(renewed.x509, EVP_sha256(), digest, &n);
+    const char *jwt = strstr(c.w.fake->seen[1].body, "&client_assertion=") + strlen("&client_assertion=");
+    header[decode_base64url(jwt, strcspn(jwt, "."), header, sizeof(header) - 1)] = '\0';
+    const char *thumbprint = strstr((const char *)header, "\"x5t#S256\":\"") + strlen("\"x5t#S256\":\"");
+    unsigned char named[64];
+    assert_int_equal(decode_base64url(thumbprint, strcspn(thumbprint, "\""), named, sizeof(named)), n);
+    assert_memory_equal(named, digest, n);
 }
 
 /* --- what is sent --- */
@@ -393,8 +647,15 @@ static void eight_threads_at_once_cause_one_exchange(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_secret_wins_over_the_token_file),
-        cmocka_unit_test(what_is_missing_is_named),
+        cmocka_unit_test(settings_decide_before_anybody_is_asked),
+        cmocka_unit_test(a_machine_with_a_metadata_service_is_its_identity),
+        cmocka_unit_test(a_managed_identity_is_the_one_that_is_named_most_closely),
+        cmocka_unit_test(on_a_machine_without_one_it_is_whoever_is_logged_in),
+        cmocka_unit_test(what_was_tried_and_why_it_does_not_serve_is_one_sentence),
+        cmocka_unit_test(a_certificate_signs_an_assertion_in_place_of_a_secret),
+        cmocka_unit_test(rs256_is_tried_once_and_kept_when_it_serves),
+        cmocka_unit_test(only_a_refusal_that_may_be_about_the_algorithm_brings_rs256),
+        cmocka_unit_test(a_renewed_certificate_serves_at_the_next_token),
         cmocka_unit_test(a_secret_is_exchanged_for_a_token),
         cmocka_unit_test(the_federated_token_is_read_again_for_each_exchange),
         cmocka_unit_test(a_token_file_that_cannot_be_used_is_no_answer_of_azure),

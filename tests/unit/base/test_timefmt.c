@@ -156,6 +156,8 @@ static void durations_are_written_for_people(void **state)
         {60000, "1m"},
         {449000, "7m"},
         {11520000, "3h12m"},
+        {14400000, "4h"},
+        {86400000, "1d"},
         {187200000, "2d4h"},
         {INT64_MAX, "106751991167d7h"},
     };

@@ -368,13 +368,13 @@ static void an_operation_is_written_alone(void **state _unused_)
     fill(&status);
     apply(object, cmk_encode_status(&status, "7"));
     str_replace(&status.operation.state, "Succeeded");
-    _cleanup_(json_freep) cJSON *patch = cmk_encode_operation(&status.operation);
+    _cleanup_(json_freep) cJSON *patch = cmk_encode_operation(&status.operation, NULL);
     assert_null(json_at(patch, "metadata"));
     assert_int_equal(cJSON_GetArraySize(json_at(patch, "status")), 1);
     merge(object, patch);
     expect_status(object, &status);
     cmk_operation_done(&status.operation);
-    apply(object, cmk_encode_operation(&status.operation));
+    apply(object, cmk_encode_operation(&status.operation, NULL));
     expect_status(object, &status);
     cmk_status_done(&status);
 }

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "serve/server.h"
+#include "httpd/server.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -31,24 +31,24 @@ struct api_answer {
 #define API_MAX_HELD 64
 
 struct api_server {
-    struct serve_server *server;
+    struct httpd_server *server;
     const struct api_answer *script;
     size_t n;
     pthread_mutex_t lock;
     size_t served;
     struct buf journal;
-    struct serve_exchange *held[API_MAX_HELD];
+    struct httpd_exchange *held[API_MAX_HELD];
     size_t n_held;
 };
 
-static inline void api_note(struct api_server *api, struct serve_exchange *exchange, const struct serve_request *r)
+static inline void api_note(struct api_server *api, struct httpd_exchange *exchange, const struct httpd_request *r)
 {
-    const char *type = serve_request_header(exchange, "content-type");
-    const char *auth = serve_request_header(exchange, "authorization");
+    const char *type = httpd_request_header(exchange, "content-type");
+    const char *auth = httpd_request_header(exchange, "authorization");
     char timeout[16], *query = xstrdup(r->query);
     int64_t seconds = 0;
 
-    if (serve_query(r, "timeoutSeconds", timeout, sizeof(timeout))) {
+    if (httpd_query(r, "timeoutSeconds", timeout, sizeof(timeout))) {
         char *at = strstr(query, "timeoutSeconds=") + strlen("timeoutSeconds=");
         size_t digits = strlen(timeout);
         if (str_to_i64(timeout, 300, 600, &seconds)) {
@@ -63,43 +63,43 @@ static inline void api_note(struct api_server *api, struct serve_exchange *excha
         buf_printf(&api->journal, " auth=%s", auth);
     if (r->body_len)
         buf_printf(&api->journal, " body=%s", r->body);
-    if (!str_eq(serve_request_header(exchange, "accept"), "application/json"))
+    if (!str_eq(httpd_request_header(exchange, "accept"), "application/json"))
         buf_puts(&api->journal, " without-accept");
     buf_putc(&api->journal, '\n');
     free(query);
 }
 
-static inline void api_hold(struct api_server *api, struct serve_exchange *exchange)
+static inline void api_hold(struct api_server *api, struct httpd_exchange *exchange)
 {
     if (api->n_held == API_MAX_HELD)
         abort();
     api->held[api->n_held++] = exchange;
 }
 
-static inline void api_handle(void *ctx, struct serve_exchange *exchange, const struct serve_request *request)
+static inline void api_handle(void *ctx, struct httpd_exchange *exchange, const struct httpd_request *request)
 {
     struct api_server *api = ctx;
-    struct serve_header headers[2] = {{"content-type", "application/json"}};
+    struct httpd_header headers[2] = {{"content-type", "application/json"}};
 
     (void)pthread_mutex_lock(&api->lock);
     api_note(api, exchange, request);
     const struct api_answer *a = api->served < api->n ? &api->script[api->served] : NULL;
     api->served++;
     if (a && a->retry_after)
-        headers[1] = (struct serve_header){"retry-after", a->retry_after};
+        headers[1] = (struct httpd_header){"retry-after", a->retry_after};
     size_t n = a && a->retry_after ? 2 : 1;
     if (!a) {
-        serve_hold(exchange);
+        httpd_hold(exchange);
         api_hold(api, exchange);
     } else if (a->end == API_REPLY) {
-        serve_reply(exchange, a->status, headers, n, a->body, strlen(a->body));
+        httpd_reply(exchange, a->status, headers, n, a->body, strlen(a->body));
     } else if (a->end == API_ABORT) {
-        serve_abort(exchange);
+        httpd_abort(exchange);
     } else {
-        serve_stream_begin(exchange, a->status, headers, n);
-        serve_stream_write(exchange, a->body, strlen(a->body));
+        httpd_stream_begin(exchange, a->status, headers, n);
+        httpd_stream_write(exchange, a->body, strlen(a->body));
         if (a->end == API_STREAM)
-            serve_stream_end(exchange);
+            httpd_stream_end(exchange);
         else
             api_hold(api, exchange);
     }
@@ -108,19 +108,19 @@ static inline void api_handle(void *ctx, struct serve_exchange *exchange, const 
 
 /* options: of TLS only. */
 static inline void api_start_with(
-    struct api_server *api, const struct api_answer *script, size_t n, struct serve_options options)
+    struct api_server *api, const struct api_answer *script, size_t n, struct httpd_options options)
 {
     options.address = "127.0.0.1";
     options.handler = api_handle;
     options.ctx = api;
     *api = (struct api_server){.script = script, .n = n, .journal = BUF_INIT(1 << 20)};
     (void)pthread_mutex_init(&api->lock, NULL);
-    assert_int_equal(serve_start(&api->server, &options, NULL), 0);
+    assert_int_equal(httpd_start(&api->server, &options, NULL), 0);
 }
 
 static inline void api_start(struct api_server *api, const struct api_answer *script, size_t n)
 {
-    api_start_with(api, script, n, (struct serve_options){0});
+    api_start_with(api, script, n, (struct httpd_options){0});
 }
 
 /* Closes the connections of what hangs. */
@@ -128,14 +128,14 @@ static inline void api_cut(struct api_server *api)
 {
     (void)pthread_mutex_lock(&api->lock);
     while (api->n_held > 0)
-        serve_abort(api->held[--api->n_held]);
+        httpd_abort(api->held[--api->n_held]);
     (void)pthread_mutex_unlock(&api->lock);
 }
 
 static inline void api_stop(struct api_server *api)
 {
     api_cut(api);
-    api->server = serve_stop(api->server);
+    api->server = httpd_stop(api->server);
     buf_done(&api->journal);
     (void)pthread_mutex_destroy(&api->lock);
 }

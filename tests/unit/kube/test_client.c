@@ -22,7 +22,7 @@ static void open_client(struct fixture *f)
     struct http_engine_options options = {.user_agent = "test/1"};
     struct err err;
 
-    f->config->server = xasprintf("http://127.0.0.1:%d", serve_port(f->api.server));
+    f->config->server = xasprintf("http://127.0.0.1:%d", httpd_port(f->api.server));
     assert_int_equal(http_engine_new(&f->engine, &options, &err), 0);
     assert_int_equal(kube_client_new(&f->client, f->engine, f->config, &err), 0);
 }

@@ -73,9 +73,9 @@ static void begin(struct fixture *f, const struct api_answer *script, size_t n)
     _cleanup_(freep) char *key = scratch_path(f->dir, "server.key");
     _cleanup_(freep) char *ca = scratch_path(f->dir, "client.crt");
     api_start_with(&f->api, script, n,
-        (struct serve_options){.tls_cert_file = cert, .tls_key_file = key, .tls_client_ca_file = ca});
+        (struct httpd_options){.tls_cert_file = cert, .tls_key_file = key, .tls_client_ca_file = ca});
     f->config->source = xstrdup("test");
-    f->config->server = xasprintf("https://127.0.0.1:%d", serve_port(f->api.server));
+    f->config->server = xasprintf("https://127.0.0.1:%d", httpd_port(f->api.server));
     f->config->ca_pem = read_pem(f->dir, "server.crt");
     assert_int_equal(http_engine_new(&f->engine, &options, NULL), 0);
 }

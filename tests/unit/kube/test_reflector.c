@@ -92,7 +92,7 @@ static void begin(struct fixture *f, const struct api_answer *script, size_t n)
 
     *f = (struct fixture){.trace.text = BUF_INIT(1 << 20)};
     api_start(&f->api, script, n);
-    config.server = xasprintf("http://127.0.0.1:%d", serve_port(f->api.server));
+    config.server = xasprintf("http://127.0.0.1:%d", httpd_port(f->api.server));
     assert_int_equal(http_engine_new(&f->engine, &engine_options, &err), 0);
     assert_int_equal(kube_client_new(&f->client, f->engine, &config, &err), 0);
     free(config.server);

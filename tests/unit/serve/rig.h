@@ -1,36 +1,41 @@
-/* A server with a few routes, and clients: curl for whole requests, a plain socket for what curl would never send.
+/* A server that tells what it received, and clients: curl for whole requests, a plain socket for what curl would never
+ * send.
  *
- *     /echo    what was received      /held    kept for rig_held()    /big    5 MB of a pattern
- *     /abort   connection closed      /none    no answer given        /head   many and large headers */
+ *     /big    5 MB of a pattern      /huge   more than an answer may have      /none   no answer given
+ *     /twice  two answers given      anything else: what was received */
 #pragma once
 
 #include "unit.h"
 
-#include "base/clock.h"
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "serve/server.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <pthread.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #define BIG_SIZE ((size_t)5 << 20)
-#define HELD_MAX 64
+#define HUGE_SIZE (((size_t)16 << 20) + 1)
 #define PATIENCE_S 20 /* how long a test waits before it fails; nothing that succeeds waits for it */
 
 struct rig {
     struct serve_server *server;
     const char *tls_cert; /* or NULL */
-    pthread_mutex_t lock;
-    pthread_cond_t arrived;
-    struct serve_exchange *held[HELD_MAX];
-    size_t n_held;
 };
 
 static inline char big_byte(size_t i)
@@ -40,75 +45,44 @@ static inline char big_byte(size_t i)
 
 static inline void rig_echo(struct serve_exchange *x, const struct serve_request *r)
 {
-    const struct serve_header headers[] = {{"X-Server", "rig"}, {"X-Split", "a\r\nX-Evil: 1"}};
+    const struct serve_header headers[] = {{"x-server", "rig"}, {"x-split", "a\r\nx-evil: 1"}};
     _cleanup_(buf_done) struct buf b = BUF_INIT(1 << 20);
-    const char *odd = serve_request_header(x, "x-odd_name"), *host = serve_request_header(x, "host");
-    const char *auth = serve_request_header(x, "authorization"), *absent = serve_request_header(x, "x-absent");
+    char value[16] = "-";
 
-    buf_printf(&b, "%s %s ?%s body=%zu odd=%s host=%d auth=%s%s", r->method, r->path, r->query, r->body_len,
-        odd ? odd : "-", host != NULL, auth ? auth : "-", absent ? " absent!" : "");
+    buf_printf(&b, "%s %s ?%s body=%zu", r->method, r->path, r->query, r->body_len);
+    buf_printf(&b, " v=%s", serve_query(x, "v", value, sizeof(value)) ? value : "-");
+    for (const char *const *n = (const char *const[]){"x-odd_name", "authorization", "accept", "x-absent", NULL}; *n;
+         n++) {
+        const char *header = serve_request_header(x, *n);
+
+        buf_printf(&b, " %s=%s", *n, header ? header : "-");
+    }
     if (r->body_len < 64)
         buf_printf(&b, " [%s]", r->body);
-    serve_status_text(x, "Fine Indeed");
     serve_reply(x, 200, headers, ARRAY_LEN(headers), b.data, b.len);
 }
 
-static inline void rig_big(struct serve_exchange *x)
+static inline void rig_pattern(struct serve_exchange *x, size_t size)
 {
-    char *data = xmalloc(BIG_SIZE);
+    char *data = xmalloc(size);
 
-    for (size_t i = 0; i < BIG_SIZE; i++)
+    for (size_t i = 0; i < size; i++)
         data[i] = big_byte(i);
-    serve_reply(x, 200, NULL, 0, data, BIG_SIZE);
+    serve_reply(x, 200, NULL, 0, data, size);
     free(data);
-}
-
-static inline void rig_head(struct serve_exchange *x)
-{
-    char *value = xmalloc(40001);
-
-    memset(value, 'v', 40000);
-    value[40000] = '\0';
-    serve_reply(x, 200, &(struct serve_header){"x-long", value}, 1, "ok", 2);
-    free(value);
 }
 
 static inline void rig_handle(void *ctx, struct serve_exchange *x, const struct serve_request *r)
 {
-    struct rig *rig = ctx;
-
-    if (str_eq(r->path, "/big")) {
-        rig_big(x);
-    } else if (str_eq(r->path, "/head")) {
-        rig_head(x);
-    } else if (str_eq(r->path, "/abort")) {
-        serve_abort(x);
-    } else if (str_eq(r->path, "/held")) {
-        serve_hold(x);
-        pthread_mutex_lock(&rig->lock);
-        assert_true(rig->n_held < HELD_MAX);
-        rig->held[rig->n_held++] = x;
-        pthread_cond_broadcast(&rig->arrived);
-        pthread_mutex_unlock(&rig->lock);
-    } else if (!str_eq(r->path, "/none")) {
+    (void)ctx;
+    if (str_eq(r->path, "/big"))
+        rig_pattern(x, BIG_SIZE);
+    else if (str_eq(r->path, "/huge"))
+        rig_pattern(x, HUGE_SIZE);
+    else if (!str_eq(r->path, "/none"))
         rig_echo(x, r);
-    }
-}
-
-/* The i-th exchange that was held since the start; waits for it. */
-static inline struct serve_exchange *rig_held(struct rig *rig, size_t i)
-{
-    struct timespec until;
-    struct serve_exchange *x;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += PATIENCE_S;
-    pthread_mutex_lock(&rig->lock);
-    while (rig->n_held <= i)
-        assert_int_equal(pthread_cond_timedwait(&rig->arrived, &rig->lock, &until), 0);
-    x = rig->held[i];
-    pthread_mutex_unlock(&rig->lock);
-    return x;
+    if (str_eq(r->path, "/twice"))
+        serve_reply_text(x, 500, "text/plain", "second");
 }
 
 static inline void rig_start(struct rig *rig, struct serve_options options)
@@ -116,10 +90,8 @@ static inline void rig_start(struct rig *rig, struct serve_options options)
     struct err err = ERR_INIT;
 
     *rig = (struct rig){.tls_cert = options.tls_cert_file};
-    pthread_mutex_init(&rig->lock, NULL);
-    pthread_cond_init(&rig->arrived, NULL);
-    options.handler = rig_handle;
-    options.ctx = rig;
+    if (!options.handler)
+        options.handler = rig_handle;
     if (serve_start(&rig->server, &options, &err) < 0)
         fail_msg("%s", err.msg);
 }
@@ -127,16 +99,17 @@ static inline void rig_start(struct rig *rig, struct serve_options options)
 static inline void rig_stop(struct rig *rig)
 {
     rig->server = serve_stop(rig->server);
-    pthread_cond_destroy(&rig->arrived);
-    pthread_mutex_destroy(&rig->lock);
 }
 
-static inline void wait_until_gone(struct serve_exchange *x)
+static inline void leaks_are_reported(bool yes)
 {
-    for (int i = 0; !serve_gone(x); i++) {
-        assert_true(i < PATIENCE_S * 100);
-        clock_sleep_ms(10);
-    }
+    (void)yes;
+#ifdef __SANITIZE_ADDRESS__
+    if (yes)
+        __lsan_enable();
+    else
+        __lsan_disable();
+#endif
 }
 
 /* -- curl */
@@ -235,18 +208,21 @@ static inline void raw_send(int fd, const char *data, size_t len)
     }
 }
 
-/* Reads until the server closes, or until what was read contains until. */
-static inline void raw_read(int fd, struct buf *b, const char *until)
+/* Reads until what was read contains until (true), or until the server closes; fails when it does neither. */
+static inline bool raw_read(int fd, struct buf *b, const char *until)
 {
     char chunk[4096];
     ssize_t n;
 
     while (!until || !strstr(buf_str(b), until)) {
         n = recv(fd, chunk, sizeof(chunk), 0);
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            fail_msg("still open after: %s", buf_str(b));
         if (n <= 0)
-            break;
+            return false;
         buf_add(b, chunk, (size_t)n);
     }
+    return true;
 }
 
 /* Sends one text and reads all until the server closes. */
@@ -256,7 +232,18 @@ static inline struct buf raw_exchange(struct rig *rig, const char *text, size_t 
     int fd = rig_connect(rig);
 
     raw_send(fd, text, len);
-    raw_read(fd, &b, NULL);
+    (void)raw_read(fd, &b, NULL);
     close(fd);
     return b;
+}
+
+static inline void assert_big(const struct answer *a)
+{
+    assert_int_equal(a->code, CURLE_OK);
+    assert_int_equal(a->status, 200);
+    assert_int_equal(a->body.len, BIG_SIZE);
+    for (size_t i = 0; i < BIG_SIZE; i++) {
+        if (a->body.data[i] != big_byte(i))
+            fail_msg("byte %zu", i);
+    }
 }

@@ -3,8 +3,8 @@
 
 #include "base/buf.h"
 #include "base/str.h"
-#include "serve/hpack.h"
-#include "serve/huffman.h"
+#include "httpd/hpack.h"
+#include "httpd/huffman.h"
 
 #include <string.h>
 

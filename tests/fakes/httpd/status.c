@@ -1,7 +1,7 @@
 /* What both protocols say around an answer: reason phrases and the date. */
 #include "base/clock.h"
 #include "base/timefmt.h"
-#include "serve/internal.h"
+#include "httpd/internal.h"
 
 #include <stdio.h>
 

@@ -6,7 +6,7 @@
  * make the kernel send a reset, and the peer might lose the answer. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "serve/internal.h"
+#include "httpd/internal.h"
 
 #include <sys/socket.h>
 
@@ -38,7 +38,7 @@ static bool any_aborted(const struct conn *c)
     bool aborted = false;
 
     pthread_mutex_lock(&c->server->lock);
-    for (const struct serve_exchange *x = c->exchanges; x; x = x->next)
+    for (const struct httpd_exchange *x = c->exchanges; x; x = x->next)
         aborted = aborted || x->aborted;
     pthread_mutex_unlock(&c->server->lock);
     return aborted;
@@ -52,7 +52,7 @@ static enum conn_timer timer_wanted(const struct conn *c)
         return TIMER_SENDING;
     if (!c->protocol)
         return TIMER_HANDSHAKE;
-    for (const struct serve_exchange *x = c->exchanges; x; x = x->next) {
+    for (const struct httpd_exchange *x = c->exchanges; x; x = x->next) {
         if (!x->received)
             return TIMER_RECEIVING;
     }
@@ -184,7 +184,7 @@ static int writeable(struct conn *c)
 
 static struct conn *conn_new(struct lws *wsi)
 {
-    struct serve_server *server = lws_context_user(lws_get_context(wsi));
+    struct httpd_server *server = lws_context_user(lws_get_context(wsi));
     struct conn *c = xcalloc(1, sizeof(*c));
 
     c->server = server;

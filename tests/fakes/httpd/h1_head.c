@@ -1,6 +1,6 @@
 /* The head of an HTTP/1.1 request (RFC 9112), strictly: what two implementations could read differently is refused. */
 #include "base/str.h"
-#include "serve/internal.h"
+#include "httpd/internal.h"
 
 #include <string.h>
 

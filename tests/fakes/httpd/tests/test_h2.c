@@ -146,14 +146,14 @@ static void many_streams_share_a_connection_and_end_in_any_order(void **state)
         curl[i] = add(multi, "/held", &a[i]);
     wait_for_held(multi, N);
     for (size_t i = 0; i < N; i++) {
-        serve_stream_begin(rig_held(&rig, N - 1 - i), 200, NULL, 0);
-        serve_stream_write(rig_held(&rig, N - 1 - i), "one.", 4);
+        httpd_stream_begin(rig_held(&rig, N - 1 - i), 200, NULL, 0);
+        httpd_stream_write(rig_held(&rig, N - 1 - i), "one.", 4);
     }
     for (int i = 0; i < N; i++)
         wait_for_body(multi, &a[i], "one.");
     for (size_t i = 0; i < N; i++) {
-        serve_stream_write(rig_held(&rig, i), "two.", 4);
-        serve_stream_end(rig_held(&rig, i));
+        httpd_stream_write(rig_held(&rig, i), "two.", 4);
+        httpd_stream_end(rig_held(&rig, i));
     }
     for (int i = 0; i < N; i++) {
         wait_for_body(multi, &a[i], "one.two.");
@@ -173,18 +173,18 @@ static void a_stream_that_is_reset_is_gone_and_the_others_go_on(void **state)
     second = add(multi, "/held", &b);
     wait_for_held(multi, 2);
     drop(multi, first, &a);
-    serve_stream_begin(rig_held(&rig, 1), 200, NULL, 0);
-    for (int i = 0; !serve_gone(rig_held(&rig, 0)); i++) {
+    httpd_stream_begin(rig_held(&rig, 1), 200, NULL, 0);
+    for (int i = 0; !httpd_gone(rig_held(&rig, 0)); i++) {
         assert_true(i < PATIENCE_S * 100);
         /* libcurl 7.88 sends the reset together with whatever it sends next. */
         if (i == 1)
             third = add(multi, "/echo", &c);
         turn(multi, 10);
     }
-    assert_false(serve_gone(rig_held(&rig, 1)));
-    serve_reply_text(rig_held(&rig, 0), 200, "text/plain", "dropped");
-    serve_stream_write(rig_held(&rig, 1), "second", 6);
-    serve_stream_end(rig_held(&rig, 1));
+    assert_false(httpd_gone(rig_held(&rig, 1)));
+    httpd_reply_text(rig_held(&rig, 0), 200, "text/plain", "dropped");
+    httpd_stream_write(rig_held(&rig, 1), "second", 6);
+    httpd_stream_end(rig_held(&rig, 1));
     wait_for_body(multi, &b, "second");
     drop(multi, second, &b);
     if (third)
@@ -200,9 +200,9 @@ static void an_abort_closes_the_whole_connection(void **state)
 
     (void)state;
     wait_for_held(multi, 2);
-    serve_abort(rig_held(&rig, 0));
+    httpd_abort(rig_held(&rig, 0));
     wait_until_gone(rig_held(&rig, 1));
-    serve_reply_text(rig_held(&rig, 1), 200, "text/plain", "dropped");
+    httpd_reply_text(rig_held(&rig, 1), 200, "text/plain", "dropped");
     drop(multi, first, &a);
     drop(multi, second, &b);
     curl_multi_cleanup(multi);
@@ -213,15 +213,15 @@ static void stopping_closes_open_streams(void **state)
     CURLM *multi = one_connection();
     struct answer a;
     CURL *curl = add(multi, "/held", &a);
-    struct serve_exchange *x;
+    struct httpd_exchange *x;
 
     (void)state;
     wait_for_held(multi, 1);
     x = rig_held(&rig, 0);
-    serve_stream_begin(x, 200, NULL, 0);
-    rig.server = serve_stop(rig.server);
-    assert_true(serve_gone(x));
-    serve_stream_end(x);
+    httpd_stream_begin(x, 200, NULL, 0);
+    rig.server = httpd_stop(rig.server);
+    assert_true(httpd_gone(x));
+    httpd_stream_end(x);
     drop(multi, curl, &a);
     curl_multi_cleanup(multi);
 }
@@ -235,7 +235,7 @@ static void client_certificates_are_verified_when_they_come(void **state)
     struct rig mutual;
 
     (void)state;
-    rig_start(&mutual, (struct serve_options){.tls_cert_file = cert, .tls_key_file = key, .tls_client_ca_file = cert});
+    rig_start(&mutual, (struct httpd_options){.tls_cert_file = cert, .tls_key_file = key, .tls_client_ca_file = cert});
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct answer a;
         CURL *curl = rig_curl(&mutual, "/echo", &a);

@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "base/str.h"
-#include "serve/internal.h"
+#include "httpd/internal.h"
 
 #include <string.h>
 
@@ -32,8 +32,8 @@ static void query_parameters_are_decoded(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        const struct serve_request r = {.query = rows[i].query};
-        bool found = serve_query(&r, rows[i].name, value, sizeof(value));
+        const struct httpd_request r = {.query = rows[i].query};
+        bool found = httpd_query(&r, rows[i].name, value, sizeof(value));
 
         if (found != (rows[i].value != NULL) || (found && !str_eq(value, rows[i].value)))
             fail_msg("%s in %s gave %s", rows[i].name, rows[i].query, found ? value : "nothing");

@@ -1,6 +1,6 @@
 /* The code is canonical: within one length, codes ascend with the symbol, and the first code of a length follows from
  * the counts of the shorter ones. So the lengths of appendix B are the whole table. */
-#include "serve/huffman.h"
+#include "httpd/huffman.h"
 
 #define LONGEST 30
 #define END_OF_STRING 256

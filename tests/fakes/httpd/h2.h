@@ -1,8 +1,8 @@
 /* What h2.c and h2_send.c share. */
 #pragma once
 
-#include "serve/hpack.h"
-#include "serve/internal.h"
+#include "httpd/hpack.h"
+#include "httpd/internal.h"
 
 #define H2_FRAME_MAX 16384 /* HTTP/2's default and least; neither side may send more to us, nor do we */
 #define H2_WINDOW 65535    /* the default; credit is given back as bytes arrive, bodies have their own cap */
@@ -61,5 +61,5 @@ void h2_reset(struct conn *conn, uint32_t id, enum h2_error error);
 void h2_goaway(struct conn *conn, enum h2_error error);
 void h2_window_update(struct conn *conn, uint32_t id, size_t bytes);
 /* Forgets the stream; the answer is finished or nobody wants it. */
-void h2_close_stream(struct conn *conn, struct serve_exchange *exchange);
+void h2_close_stream(struct conn *conn, struct httpd_exchange *exchange);
 bool h2_output(struct conn *conn);

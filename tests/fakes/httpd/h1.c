@@ -2,7 +2,7 @@
  * requests simply wait in conn->in. */
 #include "base/mem.h"
 #include "base/str.h"
-#include "serve/internal.h"
+#include "httpd/internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -94,7 +94,7 @@ static int read_head(struct conn *c)
 
 static void complete(struct conn *c)
 {
-    struct serve_exchange *x = c->h1.current;
+    struct httpd_exchange *x = c->h1.current;
 
     c->h1.current = NULL;
     c->h1.state = H1_HEAD;
@@ -255,7 +255,7 @@ static void put_fields(struct buf *b, const struct buf *fields, bool *has_date)
     }
 }
 
-static void send_head(struct conn *c, struct serve_exchange *x)
+static void send_head(struct conn *c, struct httpd_exchange *x)
 {
     _cleanup_(buf_done) struct buf b = BUF_INIT(2 * HEAD_MAX);
     bool has_date = false;
@@ -285,7 +285,7 @@ static void send_head(struct conn *c, struct serve_exchange *x)
         pipe_drop(&x->out, pipe_len(&x->out));
 }
 
-static void send_body(struct conn *c, struct serve_exchange *x)
+static void send_body(struct conn *c, struct httpd_exchange *x)
 {
     size_t n;
     char size[24];
@@ -307,7 +307,7 @@ static void send_body(struct conn *c, struct serve_exchange *x)
 }
 
 /* True when all of it is written. */
-static bool send_answer(struct conn *c, struct serve_exchange *x)
+static bool send_answer(struct conn *c, struct httpd_exchange *x)
 {
     if (!x->begun)
         return false;
@@ -323,7 +323,7 @@ static bool send_answer(struct conn *c, struct serve_exchange *x)
 
 static bool output(struct conn *c)
 {
-    struct serve_exchange *x = c->exchanges;
+    struct httpd_exchange *x = c->exchanges;
     bool done;
 
     if (!x || c->h1.current)

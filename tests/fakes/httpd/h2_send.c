@@ -1,7 +1,7 @@
 /* HTTP/2 frames out: answers within the peer's windows, one frame for each stream in turn. */
 #include "base/mem.h"
 #include "base/str.h"
-#include "serve/h2.h"
+#include "httpd/h2.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,7 +51,7 @@ void h2_window_update(struct conn *c, uint32_t id, size_t bytes)
         h2_frame(c, H2_WINDOW_UPDATE, 0, id, payload, sizeof(payload));
 }
 
-void h2_close_stream(struct conn *c, struct serve_exchange *x)
+void h2_close_stream(struct conn *c, struct httpd_exchange *x)
 {
     c->h2->streams--;
     exchange_drop(c, x);
@@ -118,7 +118,7 @@ static void put_fields(struct buf *b, const struct buf *fields)
         hpack_encode(b, "date", date);
 }
 
-static void send_head(struct conn *c, struct serve_exchange *x)
+static void send_head(struct conn *c, struct httpd_exchange *x)
 {
     _cleanup_(buf_done) struct buf b = BUF_INIT(2 * HEAD_MAX);
     char number[24];
@@ -146,7 +146,7 @@ static void send_head(struct conn *c, struct serve_exchange *x)
     } while (at < b.len);
 }
 
-static size_t sendable(const struct conn *c, const struct serve_exchange *x)
+static size_t sendable(const struct conn *c, const struct httpd_exchange *x)
 {
     size_t n = pipe_len(&x->out) < H2_FRAME_MAX ? pipe_len(&x->out) : H2_FRAME_MAX;
 
@@ -160,7 +160,7 @@ static size_t sendable(const struct conn *c, const struct serve_exchange *x)
 /* What a stream did in its turn. */
 enum turn { TURN_IDLE, TURN_SENT, TURN_ENDED };
 
-static enum turn send_body(struct conn *c, struct serve_exchange *x)
+static enum turn send_body(struct conn *c, struct httpd_exchange *x)
 {
     size_t n;
     bool last;
@@ -178,7 +178,7 @@ static enum turn send_body(struct conn *c, struct serve_exchange *x)
     return last ? TURN_ENDED : TURN_SENT;
 }
 
-static enum turn take_turn(struct conn *c, struct serve_exchange *x)
+static enum turn take_turn(struct conn *c, struct httpd_exchange *x)
 {
     enum turn turn = TURN_IDLE;
 
@@ -198,7 +198,7 @@ bool h2_output(struct conn *c)
     bool sent = true;
 
     while (sent && conn_room(c) > 0) {
-        struct serve_exchange *x = c->exchanges, *next;
+        struct httpd_exchange *x = c->exchanges, *next;
 
         for (sent = false; x && conn_room(c) > 0; x = next) {
             enum turn turn = take_turn(c, x);

@@ -170,7 +170,7 @@ static void a_header_block_may_come_in_pieces_with_padding_and_priority(void **s
     put_frame(&b, 9, 0, 1, NULL, 0);
     put_frame(&b, 9, 4, 1, BYTES("\x05/held"));
     SSL_write(r.ssl, b.data, (int)b.len);
-    serve_reply_text(rig_held(&rig, 0), 200, "text/plain", "1234");
+    httpd_reply_text(rig_held(&rig, 0), 200, "text/plain", "1234");
     assert_int_equal(raw_wait_frame(&r, 0, 0), 0x31323334);
     raw_close(&r);
 }

@@ -1,8 +1,8 @@
 /* RFC 7541. Everything that the peer sizes is checked against the block or a cap before it is used. */
-#include "serve/hpack.h"
+#include "httpd/hpack.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "serve/huffman.h"
+#include "httpd/huffman.h"
 
 #include <string.h>
 

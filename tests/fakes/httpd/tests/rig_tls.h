@@ -65,7 +65,7 @@ static inline int remove_certificates(void **state)
 static inline int setup(void **state)
 {
     (void)state;
-    rig_start(&rig, (struct serve_options){.tls_cert_file = cert, .tls_key_file = key, .max_body = 300000});
+    rig_start(&rig, (struct httpd_options){.tls_cert_file = cert, .tls_key_file = key, .max_body = 300000});
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* Bytes in order. The front is given back only when half of the memory is dead, so that dropping is cheap for large
  * answers. */
-#include "serve/internal.h"
+#include "httpd/internal.h"
 
 void pipe_add(struct pipe *q, const void *data, size_t len)
 {

@@ -4,7 +4,7 @@
  * '?'. */
 #include "base/mem.h"
 #include "base/str.h"
-#include "serve/internal.h"
+#include "httpd/internal.h"
 
 #include <string.h>
 
@@ -126,7 +126,7 @@ static bool decode_value(const char *p, char *ret, size_t size)
     return true;
 }
 
-bool serve_query(const struct serve_request *request, const char *name, char *ret, size_t size)
+bool httpd_query(const struct httpd_request *request, const char *name, char *ret, size_t size)
 {
     for (const char *p = request->query; p && *p;) {
         const char *end = match_name(p, name);

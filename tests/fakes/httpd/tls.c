@@ -6,7 +6,7 @@
  * configured. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "serve/internal.h"
+#include "httpd/internal.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -40,7 +40,7 @@ static int choose_alpn(
     return SSL_TLSEXT_ERR_OK;
 }
 
-static int load(SSL_CTX *ctx, const struct serve_options *o, struct err *err)
+static int load(SSL_CTX *ctx, const struct httpd_options *o, struct err *err)
 {
     if (SSL_CTX_use_certificate_chain_file(ctx, o->tls_cert_file) != 1)
         return err_set(err, ERR_INVALID, "cannot use %s as TLS certificate: %s", o->tls_cert_file, openssl_reason());
@@ -59,7 +59,7 @@ static int load(SSL_CTX *ctx, const struct serve_options *o, struct err *err)
     return 0;
 }
 
-int tls_context_new(void **ret, const struct serve_options *o, struct err *err)
+int tls_context_new(void **ret, const struct httpd_options *o, struct err *err)
 {
     static const unsigned char session[] = "serve";
     SSL_CTX *ctx;

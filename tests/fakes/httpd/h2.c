@@ -1,9 +1,9 @@
 /* HTTP/2 frames in (RFC 9113): a server without push and without priorities.
  *
- * Every stream is a struct serve_exchange from its first header to the end of its answer. Errors of a stream reset it;
+ * Every stream is a struct httpd_exchange from its first header to the end of its answer. Errors of a stream reset it;
  * errors of the connection send GOAWAY and close. What a peer may make us keep is capped: frames at 16 KiB, header
  * blocks at HEAD_MAX, bodies at max_body, streams at H2_STREAMS_MAX, and what waits for the socket at WIRE_MAX. */
-#include "serve/h2.h"
+#include "httpd/h2.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -26,9 +26,9 @@ static uint32_t get_u32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static struct serve_exchange *find_stream(const struct conn *c, uint32_t id)
+static struct httpd_exchange *find_stream(const struct conn *c, uint32_t id)
 {
-    struct serve_exchange *x = c->exchanges;
+    struct httpd_exchange *x = c->exchanges;
 
     while (x && x->id != id)
         x = x->next;
@@ -38,7 +38,7 @@ static struct serve_exchange *find_stream(const struct conn *c, uint32_t id)
 /* -- header blocks */
 
 struct decoding {
-    struct serve_exchange *x; /* NULL: decoded for the sake of the tables only */
+    struct httpd_exchange *x; /* NULL: decoded for the sake of the tables only */
     struct buf method, path, authority;
     struct buf fields; /* names and values in turn: they come before the request line is complete */
     bool malformed, regular_seen;
@@ -126,7 +126,7 @@ static void decoding_done(struct decoding *d)
 }
 
 /* Answered before the request was complete. */
-static void refuse_stream(struct serve_exchange *x, int status)
+static void refuse_stream(struct httpd_exchange *x, int status)
 {
     x->oversized = !x->received;
     x->received = true;
@@ -134,7 +134,7 @@ static void refuse_stream(struct serve_exchange *x, int status)
     exchange_refuse(x, status);
 }
 
-static void reset_stream(struct conn *c, struct serve_exchange *x, enum h2_error error)
+static void reset_stream(struct conn *c, struct httpd_exchange *x, enum h2_error error)
 {
     h2_reset(c, x->id, error);
     h2_close_stream(c, x);
@@ -142,7 +142,7 @@ static void reset_stream(struct conn *c, struct serve_exchange *x, enum h2_error
 
 static void opened(struct conn *c, struct decoding *d)
 {
-    struct serve_exchange *x = d->x;
+    struct httpd_exchange *x = d->x;
     bool ends = c->h2->block_ends_stream;
 
     if (decoding_overflow(d)) {
@@ -164,7 +164,7 @@ static void opened(struct conn *c, struct decoding *d)
 }
 
 /* A second block on a stream: trailers, which are read and forgotten. */
-static void trailers(struct conn *c, struct serve_exchange *x)
+static void trailers(struct conn *c, struct httpd_exchange *x)
 {
     if (!c->h2->block_ends_stream)
         reset_stream(c, x, H2_PROTOCOL_ERROR);
@@ -183,7 +183,7 @@ static enum h2_error block_complete(struct conn *c)
         .authority = BUF_INIT(4096),
         .fields = BUF_INIT(HEAD_MAX),
     };
-    struct serve_exchange *open = find_stream(c, h2->block_id);
+    struct httpd_exchange *open = find_stream(c, h2->block_id);
     enum h2_error error = H2_NO_ERROR;
     bool fresh = h2->block_id > h2->last_id;
     bool refused = fresh && h2->streams >= H2_STREAMS_MAX;
@@ -263,7 +263,7 @@ static enum h2_error on_headers(struct conn *c, const struct frame *f)
 
 static enum h2_error on_data(struct conn *c, const struct frame *f)
 {
-    struct serve_exchange *x = find_stream(c, f->id);
+    struct httpd_exchange *x = find_stream(c, f->id);
     const uint8_t *p;
     size_t len;
 
@@ -290,7 +290,7 @@ static enum h2_error on_data(struct conn *c, const struct frame *f)
 
 static enum h2_error on_reset(struct conn *c, const struct frame *f)
 {
-    struct serve_exchange *x = find_stream(c, f->id);
+    struct httpd_exchange *x = find_stream(c, f->id);
     int64_t now = clock_mono_ms();
 
     if (f->len != 4)
@@ -310,7 +310,7 @@ static enum h2_error new_initial_window(struct conn *c, uint32_t value)
 {
     if (value > H2_WINDOW_MAX)
         return H2_FLOW_CONTROL_ERROR;
-    for (struct serve_exchange *x = c->exchanges; x; x = x->next) {
+    for (struct httpd_exchange *x = c->exchanges; x; x = x->next) {
         x->window += (int64_t)value - c->h2->initial_window;
         if (x->window > H2_WINDOW_MAX)
             return H2_FLOW_CONTROL_ERROR;
@@ -352,7 +352,7 @@ static enum h2_error on_ping(struct conn *c, const struct frame *f)
 
 static enum h2_error on_window_update(struct conn *c, const struct frame *f)
 {
-    struct serve_exchange *x = f->id ? find_stream(c, f->id) : NULL;
+    struct httpd_exchange *x = f->id ? find_stream(c, f->id) : NULL;
     uint32_t n;
 
     if (f->len != 4)
