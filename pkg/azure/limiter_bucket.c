@@ -14,7 +14,8 @@
 #define SLOWER 0.75          /* what a 429 leaves of the rate */
 #define SLOWEST 0.02         /* of the documented rate */
 #define FASTEST 100.0
-#define CUSHION 2          /* tokens never counted on: an error of ours then shows in the count before it is a 429 */
+#define CUSHION 6          /* tokens not counted on: an error of ours then shows in the count before it is a 429 */
+#define CUSHION_LEAST 2    /* of which the rest may go to a pass that has begun */
 #define NEXT_IN_LINE 10    /* callers whose tokens must be there before somebody else is served out of turn */
 #define MAX_WAIT_MS 600000 /* who has to wait for longer asks again in between */
 #define SWEEP_MS 10000
@@ -305,7 +306,8 @@ int64_t limiter_bucket_ask(
             return go(b, key, lane, false, now, ret_number);
         return c->at + q->slip > now ? wait_until(c->at + q->slip, now) : slip(b, c, now);
     }
-    if (!open || !has_surplus(b, lane))
+    bool may_end = follows && limiter_bucket_level(b) - 1 >= CUSHION_LEAST - CUSHION;
+    if (!open || (!may_end && !has_surplus(b, lane)))
         return queue_up(b, key, lane, now);
     if (follows)
         c->left--;

@@ -7,7 +7,8 @@
  * Two lanes. The urgent lane (polls of operations, and what a caller asks right after it had its turn, so that a pass
  * that has begun can end) owns LIMITER_URGENT_SHARE of what is refilled, saved up to the same share of the bucket. The
  * plain lane owns the rest. What one lane leaves, the other may take while nobody waits in the first: neither starves
- * the other.
+ * the other. A few tokens are never counted on; from these a pass that has begun may end even when its lane is empty,
+ * because a pass that is broken off has cost its reads for nothing.
  *
  * Who is refused has a ticket: a time in its lane, one token after those before it. Tickets keep their order when
  * tokens come more slowly than was thought, or not at all for a while: the whole lane slips. */
