@@ -1,6 +1,7 @@
 #include "controller/app.h"
 
 #include "azure/credential.h"
+#include "azure/limiter.h"
 #include "base/clock.h"
 #include "base/env.h"
 #include "base/file.h"
@@ -27,7 +28,7 @@
 
 /* Layers of the client that ARM is called through, outermost first (design 4.1, pkg/http/layer.h). */
 struct arm_layers {
-    struct http_client *log, *retry, *throttle, *auth;
+    struct http_client *log, *retry, *limiter, *auth;
 };
 
 struct app {
@@ -250,8 +251,8 @@ static int make_arm(struct app *app, struct err *err)
     struct arm_layers *l = &app->arm_layers;
 
     l->auth = http_auth_new(http_engine_client(app->engine), &source);
-    l->throttle = http_throttle_new(l->auth, 10000);
-    l->retry = http_retry_new(l->throttle, &retry);
+    l->limiter = limiter_new(l->auth, NULL);
+    l->retry = http_retry_new(l->limiter, &retry);
     l->log = http_log_new(l->retry);
     const struct arm_options options = {.http = l->log,
         .cloud = app->cloud,
@@ -387,7 +388,7 @@ struct app *app_stop(struct app *app)
     authz_roles_free(app->roles);
     http_log_free(app->arm_layers.log);
     http_retry_free(app->arm_layers.retry);
-    http_throttle_free(app->arm_layers.throttle);
+    limiter_free(app->arm_layers.limiter);
     http_auth_free(app->arm_layers.auth);
     kube_client_free(app->kube);
     azure_credential_free(app->credential);

@@ -148,6 +148,7 @@ static struct reconcile_verdict rest(struct pass *p, const struct cmk_step *step
         .after_ms = step->wake_at > p->view.now ? step->wake_at - p->view.now
                     : step->wake_at             ? 1
                                                 : 0,
+        .exact = step->exact,
         .rule = step->rule};
 }
 

@@ -22,10 +22,13 @@ struct workers {
     struct worker each[];
 };
 
-/* Long waits are spread, so that resources that became Ready together are not looked at together for ever. */
-static int64_t with_jitter(int64_t ms)
+/* Long waits are spread, so that resources that became Ready together are not looked at together for ever; but not an
+ * appointment, which is one's own already. */
+static int64_t delay_of(const struct reconcile_verdict *verdict)
 {
-    return ms < JITTER_FROM_MS ? ms : ms + (int64_t)random_below((uint64_t)ms / 10);
+    int64_t ms = verdict->after_ms;
+
+    return ms < JITTER_FROM_MS || verdict->exact ? ms : ms + (int64_t)random_below((uint64_t)ms / 10);
 }
 
 static void put_back(struct work_queue *queue, const char *key, const struct reconcile_verdict *verdict)
@@ -36,7 +39,7 @@ static void put_back(struct work_queue *queue, const char *key, const struct rec
     }
     work_queue_forget(queue, key);
     if (verdict->after_ms > 0)
-        work_queue_add_after(queue, key, with_jitter(verdict->after_ms));
+        work_queue_add_after(queue, key, delay_of(verdict));
 }
 
 static void *work(void *ctx)

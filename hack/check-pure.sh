@@ -36,7 +36,7 @@ check pkg/yaml
 check pkg/http url
 check pkg/kube watch
 check pkg/queue queue
-check pkg/azure arm_id arm_error
+check pkg/azure arm_id arm_error limiter_core limiter_bucket
 check pkg/base str buf err map timefmt tz tz_rule
 
 [ "$failed" = 0 ] && echo "pure targets are pure"

@@ -150,17 +150,22 @@ static bool same_operation(const struct cmk_view *view)
     return now->type == read->type && now->requested_at == read->requested_at && str_eq(now->state, read->state);
 }
 
-/* Azure cannot be reached: what was known stays for a while, and nothing is written, so that a short outage does not
- * make every resource flap. Ready is worth keeping for longer than the rest. */
-static bool outlives_outage(const struct cmk_view *view, const struct cmk_step *step)
+/* Nothing could be learnt in this pass: what was known stays for a while, and nothing is written. So a short outage
+ * does not make every resource flap, Ready being worth keeping for longer than the rest; and our own pacing is never
+ * news. */
+static bool outlives_silence(const struct cmk_view *view, const struct cmk_step *step)
 {
     const struct cmk_condition *ready = find((struct cmk_status *)&view->status, "Ready");
     int64_t grace = view->options->unreachable_grace;
 
-    if (step->phase != CMK_IS_UNREACHABLE || view->account_fact == CMK_KNOWN || !ready || !same_operation(view) ||
-        ready->observed_generation != view->resource->generation)
+    if (step->phase != CMK_IS_UNREACHABLE || !ready || !same_operation(view))
         return false;
-    return view->now - view->failing_since < (ready->status == CMK_TRUE ? grace : grace / 10);
+    if (cmk_is_own_pacing(cmk_last_error(view)))
+        return true;
+    if (view->account_fact == CMK_KNOWN || ready->observed_generation != view->resource->generation)
+        return false;
+    bool patient = ready->status == CMK_TRUE || str_eq(view->account_err.code, CMK_CLIENT_THROTTLED);
+    return view->now - view->failing_since < (patient ? grace : grace / 10);
 }
 
 /* Whether access has to be granted is only known from the evidence: until then a published plan stands. */
@@ -209,12 +214,13 @@ void cmk_conclude(struct cmk_view *view, const struct cmk_step *step)
     _cleanup_(cmk_look_done) struct look look;
     const char *reason = cmk_reason_text(step->reason)->word;
 
-    if (view->armed) { /* written ahead and not sent: it never was */
+    bool taken_back = view->armed;
+    if (taken_back) { /* written ahead and not sent: it never was */
         cmk_operation_done(&view->status.operation);
         view->armed = false;
     }
     cmk_look_init(&look, view);
-    if (outlives_outage(view, step))
+    if (!taken_back && outlives_silence(view, step))
         return;
     if (view->account_fact == CMK_KNOWN && look.spec_ok)
         publish_facts(view, &look);

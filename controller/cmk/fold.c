@@ -60,7 +60,7 @@ static void account_failed(struct cmk_view *view, const struct err *err)
 {
     view->account_fact = CMK_FAILED_TO_READ;
     view->account_err = *err;
-    if (!view->failing_since)
+    if (!view->failing_since && !cmk_is_own_pacing(err))
         view->failing_since = view->now;
 }
 
@@ -84,6 +84,11 @@ static void fold_operation(struct cmk_view *view, struct cmk_result *result)
 {
     struct cmk_operation *op = &view->status.operation;
 
+    view->operation_err = result->err;
+    if (result->failed && cmk_is_own_pacing(&result->err)) { /* nobody has looked */
+        view->operation_fact = CMK_FAILED_TO_READ;
+        return;
+    }
     view->operation_read_at = view->now;
     op->last_observed_at = view->now;
     if (result->failed) {

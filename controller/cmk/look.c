@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define PACING_MAX_MS 60000
+
 bool cmk_is_at_rest(const char *provisioning_state)
 {
     return str_empty(provisioning_state) || str_eq_nocase(provisioning_state, "Succeeded") ||
@@ -56,6 +58,11 @@ bool cmk_operation_open(const struct cmk_operation *operation)
 bool cmk_refused_as_busy(const struct err *refusal)
 {
     return refusal->kind == ERR_LOCKED || str_find_nocase(refusal->msg, "is not online");
+}
+
+bool cmk_is_own_pacing(const struct err *err)
+{
+    return err->kind == ERR_THROTTLED && str_eq(err->code, CMK_CLIENT_THROTTLED) && err->retry_after_ms < PACING_MAX_MS;
 }
 
 bool cmk_failure_may_pass(const struct cmk_operation *operation)
@@ -111,11 +118,13 @@ int64_t cmk_retry_at(const struct look *look)
     return look->op->completed_at + (delay < o->retry_max ? delay : o->retry_max);
 }
 
-static const struct err *last_error(const struct cmk_view *view)
+const struct err *cmk_last_error(const struct cmk_view *view)
 {
     if (view->refused)
         return &view->refusal;
-    return view->account_fact == CMK_FAILED_TO_READ ? &view->account_err : &view->evidence_err;
+    if (view->account_fact == CMK_FAILED_TO_READ)
+        return &view->account_err;
+    return view->evidence_fact == CMK_FAILED_TO_READ ? &view->evidence_err : &view->operation_err;
 }
 
 int64_t cmk_wake_at(const struct look *look, enum cmk_wake wake, bool *ret_backoff)
@@ -145,8 +154,8 @@ int64_t cmk_wake_at(const struct look *look, enum cmk_wake wake, bool *ret_backo
         return opens && opens < resync ? opens : resync;
     }
     case WAKE_RETRY_AFTER:
-        if (last_error(v)->retry_after_ms > 0)
-            return v->now + last_error(v)->retry_after_ms;
+        if (cmk_last_error(v)->retry_after_ms > 0)
+            return v->now + cmk_last_error(v)->retry_after_ms;
         *ret_backoff = true;
         return 0;
     case WAKE_BACKOFF:

@@ -207,6 +207,11 @@ static bool running_unreadable(const struct look *l)
     return is_running(l) && v->operation_fact == CMK_FAILED_TO_READ && !v->operation_lost && !shown_long;
 }
 
+static bool running_throttled(const struct look *l)
+{
+    return running_unreadable(l) && l->view->operation_err.kind == ERR_THROTTLED;
+}
+
 static bool running_and_shown(const struct look *l)
 {
     return is_running(l) && l->op_shows;
@@ -380,6 +385,7 @@ static const struct cmk_rule table[] = {
     {"operation-running",     running_and_busy,       CMK_REST,           CMK_REASON_ENCRYPTING,          CMK_IS_WORKING,     WAKE_POLL,       cmk_say_running},
     {"operation-failed",      running_is_failed,      CMK_SETTLE,         .settlement = CMK_OP_FAILED},
     {"operation-still-runs",  running_by_url,         CMK_REST,           CMK_REASON_ENCRYPTING,          CMK_IS_WORKING,     WAKE_POLL,       cmk_say_running},
+    {"operation-throttled",   running_throttled,      CMK_REST,           CMK_REASON_ENCRYPTING,          CMK_IS_WORKING,     WAKE_RETRY_AFTER, cmk_say_running},
     {"operation-unreadable",  running_unreadable,     CMK_REST,           CMK_REASON_ENCRYPTING,          CMK_IS_WORKING,     WAKE_BACKOFF,    cmk_say_running},
     {"operation-done",        running_and_shown,      CMK_SETTLE,         .settlement = CMK_OP_DONE},
     {"operation-not-shown",   running_not_shown_yet,  CMK_REST,           CMK_REASON_CONFIRMING,          CMK_IS_WORKING,     WAKE_POLL,       cmk_say_not_shown},
@@ -436,6 +442,7 @@ void cmk_next(const struct cmk_view *view, struct cmk_step *ret)
         ret->reason = CMK_REASON_PREPARING_IDENTITY;
     if (rule->effect == CMK_REST)
         ret->wake_at = cmk_wake_at(&look, rule->wake, &ret->backoff);
+    ret->exact = rule->wake == WAKE_RETRY_AFTER && !ret->backoff;
     if (rule->say)
         rule->say(&look, ret->message, sizeof(ret->message));
     cmk_say_well(ret->message);

@@ -69,6 +69,12 @@ bool cmk_refused_as_busy(const struct err *refusal);
 /* The published message about the operation that keeps the account busy, when it still holds (borrowed), or NULL: who
  * started it is looked up once and not at every look. */
 const char *cmk_busy_message(const struct look *look);
+/* Why the pass cannot go on: what Azure refused, or what could not be read. */
+const struct err *cmk_last_error(const struct cmk_view *view);
+
+/* The request was not sent: our own limiter (azure/limiter.h) has given us a turn within a minute. That is no news. */
+#define CMK_CLIENT_THROTTLED "ClientThrottled"
+bool cmk_is_own_pacing(const struct err *err);
 
 /* A failure that Azure's documentation or experience says may pass: throttled scans, outages, time-outs. */
 bool cmk_failure_may_pass(const struct cmk_operation *operation);

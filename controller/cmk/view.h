@@ -43,6 +43,7 @@ struct cmk_view {
     struct err account_err;
 
     enum cmk_fact operation_fact; /* of this pass */
+    struct err operation_err;     /* why it could not be read */
     bool operation_lost;          /* its URL is no longer served or may not be read by us, as of the last look */
     int64_t operation_read_at;    /* when it was last read, in any pass of this process; 0: never */
 
@@ -114,6 +115,7 @@ struct cmk_step {
     enum cmk_phase phase;
     int64_t wake_at; /* for CMK_REST: 0 means only when something changes */
     bool backoff;    /* for CMK_REST: come back after the queue's growing delay instead */
+    bool exact;      /* wake_at is an appointment: not to be moved to spread the load */
     char message[CMK_MESSAGE_SIZE];
 };
 

@@ -227,6 +227,10 @@ struct world_object *world_object(const struct world *w, const char *name);
 struct world_object *world_object_at(const struct world *w, const char *key);
 /* The condition's status, reason; "" when it is absent. */
 const char *world_condition(const struct world_object *o, const char *type, const char *member);
+
+/* ---- merge.c ---- */
+
+/* RFC 7396 */
 void json_merge(cJSON *target, const cJSON *patch);
 
 /* ---- oracle.c ---- */

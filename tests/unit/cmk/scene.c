@@ -344,9 +344,11 @@ static void w_read_ago(struct scene *s, const char *v)
     s->view.operation_read_at = NOW - span(v);
 }
 
-static void w_poll_failed(struct scene *s, const char *v _unused_)
+static void w_poll_failed(struct scene *s, const char *v)
 {
     s->view.operation_fact = CMK_FAILED_TO_READ;
+    s->view.operation_err = ERR_INIT;
+    (void)err_set(&s->view.operation_err, v ? kind_named(v) : ERR_UNAVAILABLE, "the operation went away");
 }
 
 static void w_lost(struct scene *s, const char *v _unused_)
@@ -391,6 +393,16 @@ static void w_retry_after(struct scene *s, const char *v)
     s->view.refusal.retry_after_ms = span(v);
     s->view.account_err.retry_after_ms = span(v);
     s->view.evidence_err.retry_after_ms = span(v);
+    s->view.operation_err.retry_after_ms = span(v);
+}
+
+/* The account could not be read, because our own limiter gave it a turn after so long. */
+static void w_paced(struct scene *s, const char *v)
+{
+    w_account_error(s, "throttled");
+    s->view.failing_since = 0;
+    (void)str_copy(s->view.account_err.code, sizeof(s->view.account_err.code), "ClientThrottled");
+    s->view.account_err.retry_after_ms = span(v);
 }
 
 static void w_was_ready(struct scene *s, const char *v)
@@ -453,6 +465,7 @@ static const struct {
     {"refused", w_refused},
     {"offline", w_offline},
     {"retry-after", w_retry_after},
+    {"paced", w_paced},
     {"was-ready", w_was_ready},
 };
 

@@ -237,6 +237,96 @@ static void ready_for_an_old_spec_does_not_outlive_an_outage(void **state)
     assert_int_equal(scene.view.status.observed_generation, 2);
 }
 
+/* Our own pacing is no news, however often it happens; a long wait is like an outage. */
+static void waiting_for_our_own_turn_is_not_written(void **state)
+{
+    static const struct {
+        const char *given, *then;
+        bool written;
+    } table[] = {
+        {"account has-key confirmed", "paced=59s", false},
+        {"account manual", "paced=59s", false},
+        {"account continuous", "paced=1s", false},
+        {"account busy op=EnableKey:Dequeued age=3h", "paced=30s", false},
+        {"account has-key confirmed", "new-generation paced=30s", false},
+        {"account has-key confirmed", "asked=now paced=30s", false},
+        {"account manual", "paced=1m", true},
+        {"account manual", "account-error=throttled retry-after=30s new-generation", true},
+        {"account manual", "account-error=unavailable new-generation", true},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        _cleanup_(scene_done) struct scene scene;
+        _cleanup_(cmk_status_done) struct cmk_status before = {0};
+        scene_init(&scene, table[i].given);
+        conclude(&scene);
+        cmk_status_copy(&before, &scene.view.status);
+        cmk_status_copy(&scene.resource.status, &scene.view.status);
+        scene.view.now += HOUR;
+        scene_add(&scene, table[i].then);
+        conclude(&scene);
+        if (cmk_status_equal(&before, &scene.view.status) == table[i].written)
+            fail_msg("%s, %s: %s", table[i].given, table[i].then, table[i].written ? "not written" : "written");
+    }
+}
+
+static void the_first_look_is_written_even_when_it_has_to_wait(void **state)
+{
+    _cleanup_(scene_done) struct scene scene;
+    (void)state;
+
+    scene_init(&scene, "paced=10s");
+    conclude(&scene);
+    assert_int_equal(truth_of(&scene.view.status, "Ready"), CMK_UNKNOWN);
+    assert_string_equal(condition_of(&scene.view.status, "Ready")->reason, "Throttled");
+}
+
+static void a_turn_is_an_appointment(void **state)
+{
+    static const struct {
+        const char *given;
+        int64_t wake_in;
+        bool exact;
+    } table[] = {
+        {"paced=300s", 300 * SECOND, true},
+        {"account-error=throttled retry-after=90s", 90 * SECOND, true},
+        {"account-error=throttled", -1, false},
+        {"account has-key", 10 * MINUTE, false},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        _cleanup_(scene_done) struct scene scene;
+        struct cmk_step step;
+        scene_init(&scene, table[i].given);
+        cmk_next(&scene.view, &step);
+        assert_int_equal(step.exact, table[i].exact);
+        if (table[i].wake_in >= 0)
+            assert_int_equal(step.wake_at, NOW + table[i].wake_in);
+        else
+            assert_true(step.backoff);
+    }
+}
+
+/* The record that was written ahead is taken back by a write, whose conditions must be true as well. */
+static void a_turn_that_comes_after_the_write_ahead_is_told(void **state)
+{
+    _cleanup_(scene_done) struct scene scene;
+    struct cmk_step step;
+    (void)state;
+
+    scene_init(&scene, "account");
+    cmk_next(&scene.view, &step);
+    cmk_write_ahead(&scene.view, &step, "corr");
+    cmk_conclude(&scene.view, &step);
+    scene_add(&scene, "armed paced=10s");
+    conclude(&scene);
+    assert_int_equal(scene.view.status.operation.type, CMK_NO_STEP);
+    assert_null(condition_of(&scene.view.status, "Encrypting"));
+    assert_string_equal(condition_of(&scene.view.status, "Ready")->reason, "Throttled");
+}
+
 static void an_operation_shows_as_encrypting(void **state)
 {
     static const struct {
@@ -386,6 +476,10 @@ int main(void)
         cmocka_unit_test(conditions_of_others_are_kept),
         cmocka_unit_test(ready_outlives_an_outage_for_a_while),
         cmocka_unit_test(ready_for_an_old_spec_does_not_outlive_an_outage),
+        cmocka_unit_test(waiting_for_our_own_turn_is_not_written),
+        cmocka_unit_test(the_first_look_is_written_even_when_it_has_to_wait),
+        cmocka_unit_test(a_turn_is_an_appointment),
+        cmocka_unit_test(a_turn_that_comes_after_the_write_ahead_is_told),
         cmocka_unit_test(an_operation_shows_as_encrypting),
         cmocka_unit_test(encrypting_keeps_its_sentence_while_azure_is_silent),
         cmocka_unit_test(a_change_that_was_not_sent_leaves_nothing_behind),
