@@ -117,7 +117,9 @@ static int gather(void *ctx, const struct cmk_view *view, struct cmk_evidence *r
     struct azure_port_context *context = ctx;
     const struct cmk_spec *spec = &view->resource->spec;
 
-    if (evidence_gather(context->client, &context->evidence, spec->account_id, spec, &view->account, ret, err) < 0)
+    _cleanup_(freep) char *caller = cmk_account_key(spec->account_id);
+    _cleanup_(arm_client_freep) struct arm_client *client = arm_client_for(context->client, caller);
+    if (evidence_gather(client, &context->evidence, spec->account_id, spec, &view->account, ret, err) < 0)
         return -1;
     if (spec->document_ids == CMK_IDS_SCAN && context->scanner) {
         scanner_want(context->scanner, spec->account_id);

@@ -134,12 +134,16 @@ static void set_encrypting(struct cmk_view *view, const struct cmk_step *step)
 static void set_key_accessible(struct cmk_view *view)
 {
     enum cmk_truth access = cmk_key_access(&view->account);
+    char message[CMK_MESSAGE_SIZE];
 
-    if (access == CMK_UNKNOWN)
+    if (access == CMK_UNKNOWN) {
         remove_condition(&view->status, "KeyAccessible");
-    else
-        set(view, "KeyAccessible", access, access == CMK_TRUE ? "AccessConfirmed" : "AccessLost",
-            view->account.cmk_status);
+    } else if (access == CMK_TRUE) {
+        set(view, "KeyAccessible", CMK_TRUE, "AccessConfirmed", view->account.cmk_status);
+    } else {
+        cmk_say_key_lost(&view->account, message, sizeof(message));
+        set(view, "KeyAccessible", CMK_FALSE, "AccessLost", message);
+    }
 }
 
 /* This pass has changed nothing about the operation. */

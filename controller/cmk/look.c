@@ -85,15 +85,6 @@ bool cmk_failure_may_pass(const struct cmk_operation *operation)
     return false;
 }
 
-enum cmk_truth cmk_key_access(const struct cmk_account *account)
-{
-    if (str_empty(account->cmk_status) || str_empty(account->key_uri))
-        return CMK_UNKNOWN;
-    return str_has_prefix_nocase(account->cmk_status, "Access to the configured customer managed key confirmed")
-               ? CMK_TRUE
-               : CMK_FALSE;
-}
-
 /* An operation of somebody else may run for days, and its age is not known. */
 int64_t cmk_poll_interval(const struct look *look)
 {

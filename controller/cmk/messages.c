@@ -211,7 +211,7 @@ void cmk_say_busy(const struct look *l, char *ret, size_t size)
 
 void cmk_say_revoked(const struct look *l, char *ret, size_t size)
 {
-    say("Azure has lost access to the key %s: %s", or_dash(l->account->key_uri), or_dash(l->account->cmk_status));
+    cmk_say_key_lost(l->account, ret, size);
 }
 
 void cmk_say_encrypted(const struct look *l, char *ret, size_t size)

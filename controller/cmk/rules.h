@@ -1,6 +1,7 @@
 /* What the rows of the table are made of. Internal to the domain; the shell sees cmk/view.h. */
 #pragma once
 
+#include "cmk/key_status.h"
 #include "cmk/plan.h"
 #include "cmk/preflight.h"
 #include "cmk/view.h"
@@ -78,7 +79,3 @@ bool cmk_is_own_pacing(const struct err *err);
 
 /* A failure that Azure's documentation or experience says may pass: throttled scans, outages, time-outs. */
 bool cmk_failure_may_pass(const struct cmk_operation *operation);
-
-/* customerManagedKeyStatus: True for the one healthy text, False for any other, Unknown when absent (azure-facts 4.5).
- */
-enum cmk_truth cmk_key_access(const struct cmk_account *account);

@@ -30,6 +30,18 @@ int arm_client_new(struct arm_client **ret, const struct arm_options *options, s
     return 0;
 }
 
+struct arm_client *arm_client_for(const struct arm_client *client, const char *caller)
+{
+    struct arm_client *copy = xcalloc(1, sizeof(*copy));
+
+    *copy = *client;
+    copy->endpoint = xstrdup(client->endpoint);
+    copy->proxy = xstrdup(client->proxy);
+    copy->tls = client->tls ? http_tls_ref(client->tls) : NULL;
+    copy->caller = caller;
+    return copy;
+}
+
 struct arm_client *arm_client_free(struct arm_client *client)
 {
     if (!client)
@@ -83,6 +95,7 @@ int arm_send(struct arm_client *client, const char *method, const char *url, con
         .tls = client->tls,
         .proxy = client->proxy,
         .cancel = client->cancel,
+        .caller = client->caller,
         .label = label_of(method),
     };
 

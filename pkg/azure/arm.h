@@ -29,6 +29,9 @@ struct arm_options {
 };
 int arm_client_new(struct arm_client **ret, const struct arm_options *options, struct err *err);
 struct arm_client *arm_client_free(struct arm_client *client); /* accepts and returns NULL */
+/* The same client on behalf of somebody: all its requests are one caller's to the limiter (azure/limiter.h). caller is
+ * borrowed and must outlive it; the original may not be freed before it. */
+struct arm_client *arm_client_for(const struct arm_client *client, const char *caller);
 DEFINE_CLEANUP(struct arm_client *, arm_client_free)
 
 struct arm_response {

@@ -12,6 +12,7 @@ struct arm_client {
     struct http_tls *tls;
     char *proxy;
     struct http_cancel *cancel;
+    const char *caller; /* or NULL */
 };
 
 /* One request to a URL that was checked; fills *err for every answer that is no success. See arm_call for the rest. */

@@ -45,7 +45,7 @@ static int64_t enter(struct limiter *limiter, const struct http_request *request
     struct limiter_request *what = &ret->what;
 
     *ret = (struct passage){.limiter = limiter};
-    limiter_classify(request->method, request->url, what);
+    limiter_classify(request->method, request->url, request->caller, what);
     (void)pthread_mutex_lock(&limiter->lock);
     int64_t now = limiter->clock.mono_ms(limiter->clock.ctx);
     ret->bucket = limiter_core_bucket(&limiter->core, what, now);

@@ -6,11 +6,11 @@
  * and from 429s. What would be too much is not sent.
  *
  * A refused request fails at once with ERR_THROTTLED, code LIMITER_CODE, maybe_sent false, and retry_after_ms: the
- * caller's own turn, at most 10 minutes away. Turns are given in the order in which callers came, a caller being the
- * account named in the URL, else the path; who comes back at its turn is served before anybody who came later. A turn
- * is good for a few more requests of that account in the next seconds. Polls of operations and those further requests
- * have a share of the reads that others cannot take (limiter_bucket.h); a change takes from the bucket of writes, which
- * no read touches.
+ * caller's own turn, at most 10 minutes away. Turns are given in the order in which callers came, a caller being who
+ * the request names (http_request.caller), else the account in the URL, else the path; who comes back at its turn is
+ * served before anybody who came later. A turn is good for a few more requests of that account in the next seconds.
+ * Polls of operations and those further requests have a share of the reads that others cannot take (limiter_bucket.h);
+ * a change takes from the bucket of writes, which no read touches.
  *
  * After a 429, or a 503 with Retry-After, nothing is sent from that bucket until the time that Azure asked for has
  * passed: at least a second (it has been seen to say 0), at most an hour, 10 s when a 429 does not say.

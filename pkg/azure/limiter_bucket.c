@@ -38,7 +38,7 @@ void limiter_bucket_init(struct limiter_bucket *b, const struct limiter_figures 
             .rate = figures->per_s[s] / 1000,
             .first_rate = figures->per_s[s] / 1000,
             .heard_at = now};
-    b->saved = figures->one_lane ? 0 : LIMITER_URGENT_SHARE * limiter_bucket_level(b);
+    b->saved = figures->one_lane ? 0 : LIMITER_URGENT_SAVED * limiter_bucket_level(b);
 }
 
 void limiter_bucket_done(struct limiter_bucket *b)
@@ -82,7 +82,7 @@ static double cap_of(const struct limiter_bucket *b)
 
 static void keep_saved_in_bounds(struct limiter_bucket *b)
 {
-    double level = limiter_bucket_level(b), most = b->one_lane ? 0 : LIMITER_URGENT_SHARE * cap_of(b);
+    double level = limiter_bucket_level(b), most = b->one_lane ? 0 : LIMITER_URGENT_SAVED * cap_of(b);
 
     b->saved = clamp(b->saved, 0, min_of(most, level > 0 ? level : 0));
 }

@@ -5,10 +5,10 @@
  * speed of refilling is learnt from how the count moves, and lowered by a 429.
  *
  * Two lanes. The urgent lane (polls of operations, and what a caller asks right after it had its turn, so that a pass
- * that has begun can end) owns LIMITER_URGENT_SHARE of what is refilled, saved up to the same share of the bucket. The
- * plain lane owns the rest. What one lane leaves, the other may take while nobody waits in the first: neither starves
- * the other. A few tokens are never counted on; from these a pass that has begun may end even when its lane is empty,
- * because a pass that is broken off has cost its reads for nothing.
+ * that has begun can end) owns LIMITER_URGENT_SHARE of what is refilled, saved up to LIMITER_URGENT_SAVED of the
+ * bucket. The plain lane owns the rest. What one lane leaves, the other may take while nobody waits in the first:
+ * neither starves the other. A few tokens are never counted on; from these a pass that has begun may end even when its
+ * lane is empty, because a pass that is broken off has cost its reads for nothing.
  *
  * Who is refused has a ticket: a time in its lane, one token after those before it. Tickets keep their order when
  * tokens come more slowly than was thought, or not at all for a while: the whole lane slips. */
@@ -19,10 +19,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LIMITER_URGENT_SHARE 0.4
+/* A pass asks once in the plain lane and then several times in the urgent one (an account that is about to change: five
+ * to a dozen reads). Were more passes begun than can end, most would be broken off. */
+#define LIMITER_URGENT_SHARE 0.75
+#define LIMITER_URGENT_SAVED 0.4
 #define LIMITER_MAX_CALLERS 32768 /* remembered in one bucket; who comes on top is refused without a ticket */
-#define LIMITER_FOLLOW_MS 3000    /* how long a turn lasts: a pass, and not until the next poll */
-#define LIMITER_FOLLOW_MAX 8      /* and how many more requests it is good for */
+#define LIMITER_FOLLOW_MS 4500    /* how long a turn lasts: a pass, and not until the next poll */
+#define LIMITER_FOLLOW_MAX 24     /* and how many more requests it is good for */
 /* A ticket that is not used so long after its time is void. Long, because who has a ticket for a change may first have
  * to wait for a read. */
 #define LIMITER_EXPIRE_MS 900000

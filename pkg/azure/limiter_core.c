@@ -86,12 +86,13 @@ static void put_subscription(const char *path, char ret[static LIMITER_SUBSCRIPT
     (void)str_lower(ret);
 }
 
-void limiter_classify(const char *method, const char *url, struct limiter_request *ret)
+void limiter_classify(const char *method, const char *url, const char *caller, struct limiter_request *ret)
 {
     const char *path = path_of(url);
     size_t len = strcspn(path, "?#");
 
-    *ret = (struct limiter_request){.kind = kind_of(method), .key = key_of(path, caller_len(path, len))};
+    *ret = (struct limiter_request){
+        .kind = kind_of(method), .key = caller ? key_of(caller, strlen(caller)) : key_of(path, caller_len(path, len))};
     ret->lane = is_poll(path, len) ? LIMITER_URGENT : LIMITER_PLAIN;
     put_subscription(path, ret->subscription);
 }

@@ -13,9 +13,10 @@ struct limiter_request {
     char subscription[LIMITER_SUBSCRIPTION_SIZE]; /* lower case; "" for what belongs to none */
     enum limiter_kind kind;
     enum limiter_lane lane;
-    uint64_t key; /* of the account, or of the path when it is below no account */
+    uint64_t key; /* of the caller */
 };
-void limiter_classify(const char *method, const char *url, struct limiter_request *ret);
+/* caller: see http_request.caller; NULL: the account named in the URL, else the path. */
+void limiter_classify(const char *method, const char *url, const char *caller, struct limiter_request *ret);
 
 struct limiter_core {
     struct map subscriptions; /* by id: struct limiter_bucket[LIMITER_KINDS] */

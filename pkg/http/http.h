@@ -75,6 +75,8 @@ struct http_request {
      */
     int (*on_data)(void *data, const char *bytes, size_t len, struct err *err);
     void *data;
+    const char
+        *caller; /* on whose behalf, for layers that pace: requests of one caller are one piece of work; or NULL */
     const char *label; /* what this is, for logs and metrics: "arm account get"; never the URL */
 };
 

@@ -410,7 +410,7 @@ static void key_access_follows_azures_text(void **state)
     scene_add(&scene, "revoked");
     conclude(&scene);
     assert_int_equal(truth_of(&scene.view.status, "KeyAccessible"), CMK_FALSE);
-    assert_string_equal(condition_of(&scene.view.status, "KeyAccessible")->message, REVOKED);
+    assert_non_null(strstr(condition_of(&scene.view.status, "KeyAccessible")->message, REVOKED));
 }
 
 static void the_same_look_twice_gives_the_same_status(void **state)
