@@ -292,8 +292,8 @@ static const struct row arm_rows[] = {
     {"an empty answer", {.body = ""}, ERR_PROTOCOL},
     {"a proxy's page", {.headers = "Content-Type: text/html\r\n", .body = "<html>Sign in</html>"}, ERR_PROTOCOL},
     {"a page as an error", {.status = "403 Forbidden", .body = "<html>\x01 no \xff</html>"}, ERR_FORBIDDEN},
-    {"an error of other types",
-        {.status = "400 Bad Request", .body = "{\"error\":{\"code\":1,\"message\":[]}}"}, ERR_INVALID},
+    {"an error of other types", {.status = "400 Bad Request", .body = "{\"error\":{\"code\":1,\"message\":[]}}"},
+        ERR_INVALID},
     {"another account",
         {.body = "{\"id\":\"x\",\"name\":\"other\",\"type\":\"Microsoft.DocumentDB/"
                  "databaseAccounts\",\"properties\":{}}"},
