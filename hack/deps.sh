@@ -6,7 +6,7 @@ set -euo pipefail
 
 build=(gcc cmake ninja-build pkg-config libcurl4-openssl-dev libyaml-dev libcjson-dev libssl-dev libwebsockets-dev ca-certificates tzdata)
 test=(libcmocka-dev openssl curl jq procps)
-lint=(clang clang-format clang-tidy shellcheck)
+lint=(clang libclang-rt-14-dev clang-format clang-tidy shellcheck)
 
 packages=()
 for what in "${@:-build test}"; do

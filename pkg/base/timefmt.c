@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define DAY_MS 86400000LL
+#define MAX_TIME_MS 253402300799999LL /* 9999-12-31T23:59:59.999Z */
 #define DURATION_MAX_MS (3653LL * DAY_MS)
 
 /* Howard Hinnant's well-known algorithms: eras of 400 years that begin on 1 March. */
@@ -141,7 +142,10 @@ bool time_parse_rfc3339(const char *s, int64_t *ret_wall_ms)
         !digits(&s, 2, 1, days_in_month(year, month), &day) || !literal(&s, 't') || !clock_time(&s, &ms) ||
         !fraction(&s, &ms) || !offset(&s, &ms) || *s)
         return false;
-    *ret_wall_ms = time_days_from_civil(year, month, day) * DAY_MS + ms;
+    ms += time_days_from_civil(year, month, day) * DAY_MS;
+    if (ms < 0 || ms > MAX_TIME_MS) /* an offset or a leap second has led out of the years that can be written back */
+        return false;
+    *ret_wall_ms = ms;
     return true;
 }
 

@@ -1,9 +1,10 @@
 /* URLs taken apart without trust.
  *
  * A URL that two parsers could read differently is refused instead of interpreted: no white space, control byte or
- * backslash anywhere, one '@' at most, no percent-encoding and nothing but ASCII in the host. So the host that a caller
- * has checked is the host that is connected to (see transfer.c, which builds libcurl's URL from these parts). It does
- * not look at the path, and no error repeats any part of the text, because a query may hold a signature. */
+ * backslash anywhere, one '@' at most, no percent-encoding and nothing but ASCII in the host, no IPv4 address in any
+ * form but the dotted one (libcurl reads 2130706433 and 0x7f.1 as 127.0.0.1). So the host that a caller has checked is
+ * the host that is connected to (see transfer.c, which builds libcurl's URL from these parts). It does not look at the
+ * path, and no error repeats any part of the text, because a query may hold a signature. */
 #include "http/url.h"
 
 #include "base/str.h"
@@ -48,12 +49,31 @@ static bool copy_host(const char *s, size_t len, struct http_url *ret)
     return true;
 }
 
+/* Then it is an address for some parsers and must be one for all (URL Standard, "ends in a number"). */
+static bool ends_in_number(const char *host)
+{
+    const char *dot = strrchr(host, '.'), *label = dot ? dot + 1 : host;
+
+    if (str_has_prefix(label, "0x")) {
+        for (label += 2; ascii_isxdigit(*label);)
+            label++;
+        return !*label;
+    }
+    if (!*label)
+        return false;
+    while (ascii_isdigit(*label))
+        label++;
+    return !*label;
+}
+
 static bool parse_name(const char *s, size_t len, struct http_url *ret)
 {
+    struct in_addr address;
+
     for (size_t i = 0; i < len; i++)
         if (!ascii_isalnum(s[i]) && s[i] != '-' && s[i] != '.' && s[i] != '_')
             return false;
-    return copy_host(s, len, ret);
+    return copy_host(s, len, ret) && (!ends_in_number(ret->host) || inet_pton(AF_INET, ret->host, &address) == 1);
 }
 
 static bool parse_ipv6(const char *s, size_t len, struct http_url *ret)

@@ -25,6 +25,7 @@ static void urls_are_taken_apart(void **state)
         {"https://user:pw@h/", "https", "h", 443, true, "/"},
         {"https://h/@x:99", "https", "h", 443, false, "/@x:99"},
         {"https://a_b.c-d.e./", "https", "a_b.c-d.e.", 443, false, "/"},
+        {"https://1a.2b/", "https", "1a.2b", 443, false, "/"},
         {"https://h/%2e%2E/a//b/../c", "https", "h", 443, false, "/%2e%2E/a//b/../c"},
     };
     (void)state;
@@ -50,7 +51,8 @@ static void what_could_be_read_two_ways_is_refused(void **state)
         "https://h/a b", "https://h/\n", "https://h/\x7f", "https://h\\@evil/", "https://h/a\\b", "https://a@b@c/",
         "https://h%2ecom/", "https://h\xc3\xa9/", "https://[::1", "https://[]/", "https://[::1]x/",
         "https://[::1]:", "https://[fe80::1%25eth0]/", "https://[h]/", "https://::1/", "https://h,i/", "https://(h)/",
-        "https://h;x/", "https://user@/", "httpss://h", "https//h"};
+        "https://h;x/", "https://user@/", "httpss://h", "https//h", "http://2130706433/", "http://0x7F.1/",
+        "http://127.1/", "http://0177.0.0.1/", "http://127.0.0.256/", "http://a.0x/"};
     (void)state;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
