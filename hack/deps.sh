@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deps.sh [build|test|lint]...: installs the Debian packages that are missing for what is named (default: build test).
+# deps.sh [build|test|lint|conformance]...: installs the Debian packages that are missing for what is named (default: build test).
 #
 # Asks for nothing when all are there. Needs root or sudo otherwise.
 set -euo pipefail
@@ -7,6 +7,7 @@ set -euo pipefail
 build=(gcc cmake ninja-build pkg-config libcurl4-openssl-dev libyaml-dev libcjson-dev libssl-dev libwebsockets-dev ca-certificates tzdata)
 test=(libcmocka-dev openssl curl jq procps)
 lint=(clang libclang-rt-14-dev clang-format clang-tidy shellcheck)
+conformance=(curl jq)
 
 packages=()
 for what in "${@:-build test}"; do
@@ -15,13 +16,20 @@ for what in "${@:-build test}"; do
         build) packages+=("${build[@]}") ;;
         test) packages+=("${test[@]}") ;;
         lint) packages+=("${lint[@]}") ;;
-        *) echo "deps.sh: unknown set \"$word\"; there are build, test and lint" >&2; exit 2 ;;
+        conformance) packages+=("${conformance[@]}") ;;
+        *) echo "deps.sh: unknown set \"$word\"; there are build, test, lint and conformance" >&2; exit 2 ;;
         esac
     done
 done
-# Debian's own kubectl, unless there is one already.
+# Debian's own kubectl, Node.js and az, unless there are others already.
 case " $* " in
 *" test "* | "  ") command -v kubectl >/dev/null || packages+=(kubernetes-client) ;;
+esac
+case " $* " in
+*" conformance "*)
+    command -v npm >/dev/null || packages+=(nodejs npm)
+    command -v az >/dev/null || packages+=(azure-cli)
+    ;;
 esac
 
 missing=()

@@ -47,20 +47,25 @@ static void cut_into_segments(struct azure_request *r)
     }
 }
 
-/* As the public cloud's, but for the hosts; an array of one cloud. */
+/* As the public cloud's, but for the hosts. Which form goes with which version is what clients read: azure-cli and the
+ * Azure SDK for Go an object at 2022-09-01, azure-cli an array of clouds at 2019-05-01. */
 static void describe_cloud(struct azure_request *r)
 {
     const char *base = r->azure->base_url;
     struct buf *b = &r->reply->body;
+    char version[32] = "";
+    bool array = httpd_query(r->http, "api-version", version, sizeof(version)) && strcmp(version, "2022-09-01") < 0;
 
     fake_reply_header(r->reply, "content-type", "application/json; charset=utf-8");
-    buf_printf(b, "[{\"name\":\"fake\",\"portal\":\"%s\",\"resourceManager\":\"%s/\",", base, base);
+    buf_puts(b, array ? "[" : "");
+    buf_printf(b, "{\"name\":\"fake\",\"portal\":\"%s\",\"resourceManager\":\"%s/\",", base, base);
     buf_printf(b,
         "\"authentication\":{\"loginEndpoint\":\"%s/\",\"audiences\":[\"https://management.core.windows.net/\",\"%s\"],"
         "\"tenant\":\"common\",\"identityProvider\":\"AAD\"},",
         base, base);
-    buf_printf(b, "\"suffixes\":{\"keyVaultDns\":\"%s\",\"mhsmDns\":\"%s\",\"cosmosDBDns\":\"%s\"}}]",
+    buf_printf(b, "\"suffixes\":{\"keyVaultDns\":\"%s\",\"mhsmDns\":\"%s\",\"cosmosDBDns\":\"%s\"}}",
         r->azure->vault_suffix, r->azure->hsm_suffix, r->azure->cosmos_suffix);
+    buf_puts(b, array ? "]" : "");
 }
 
 static void answer(struct azure_request *r, struct fake_call *call)
@@ -163,7 +168,8 @@ static int parse(struct settings *s, int argc, char **argv, struct err *err)
         {"retention-seconds", "S", FAKE_SECONDS, &s->model.retention_ms,
             "how long a finished operation can be read (86400)"},
         {"retry-after", "N", FAKE_INT, &s->azure.retry_after, "Retry-After about running operations; 0, none (0)"},
-        {"page-size", "N", FAKE_INT, &s->model.page_size, "accounts in a page of a list; 0, no paging (0)"},
+        {"page-size", "N", FAKE_INT, &s->model.page_size,
+            "accounts in a page of a list, from api-version 2026-07-15 on; 0, no paging (0)"},
         {"key-visible", "early|late", FAKE_STRING, &s->key_visible, "when GET shows the new key (late)"},
         {"vault-suffix", "NAME", FAKE_STRING, &s->model.vault_suffix,
             "one more suffix of key vault hosts, and the one in /metadata/endpoints"},

@@ -88,6 +88,8 @@ void azure_gateway(struct azure_request *r);
  * signature is about. */
 bool azure_gateway_authorize(
     struct azure_request *r, const struct azure_account *account, const char *type, const char *link);
+/* A segment of a path, or the authorization header: some clients encode it, @azure/cosmos not always. The caller's. */
+char *azure_gateway_decoded(const char *text);
 /* The gateway's errors: {"code","message"}, the message's text as {"Errors":[…]} when nested. */
 void azure_gateway_error(
     struct azure_request *r, int status, int substatus, const char *code, bool nested, const char *text);

@@ -86,7 +86,7 @@ static void list_accounts(struct azure_request *r, const char *group)
     struct azure_model *model = r->azure->model;
     struct buf *b = &r->reply->body;
     char token[24] = "";
-    int64_t skip = 0, taken = 0, page = model->options.page_size;
+    int64_t skip = 0, taken = 0, page = azure_model_page_size(model, r->api_version);
     size_t i;
 
     if (httpd_query(r->http, "$skiptoken", token, sizeof(token)) &&

@@ -410,17 +410,6 @@ static void answer(struct azure_request *r, const struct target *t)
             r, 405, 0, "MethodNotAllowed", false, "fake-azure only lists and queries (text of fake-azure).");
 }
 
-static char *decoded(const char *segment)
-{
-    _cleanup_(freep) char *query_text = xasprintf("v=%s", segment);
-    const struct httpd_request as_query = {.query = query_text};
-    size_t size = strlen(segment) + 1;
-    char *text = xcalloc(size, 1);
-
-    (void)httpd_query(&as_query, "v", text, size);
-    return text;
-}
-
 /* "dbs", "dbs/D", "dbs/D/colls", "dbs/D/colls/C", "dbs/D/colls/C/docs", "…/pkranges". */
 static bool read_path(struct azure_request *r, struct target *t)
 {
@@ -432,11 +421,11 @@ static bool read_path(struct azure_request *r, struct target *t)
         (n > 4 && !str_eq(s[4], "docs") && !str_eq(s[4], "pkranges")))
         return false;
     if (n > 1) {
-        t->database = decoded(s[1]);
+        t->database = azure_gateway_decoded(s[1]);
         buf_printf(&t->link, "dbs/%s", t->database);
     }
     if (n > 3) {
-        t->container = decoded(s[3]);
+        t->container = azure_gateway_decoded(s[3]);
         buf_printf(&t->link, "/colls/%s", t->container);
     }
     return true;

@@ -14,6 +14,7 @@
 
 #define ACCOUNTS_MAX 200000
 #define KEY_SIZE 1024
+#define OLDEST_API_VERSION_WITH_PAGES "2026-07-15"
 
 static const char *lower_key(char key[static KEY_SIZE], const char *text)
 {
@@ -83,6 +84,11 @@ const cJSON *azure_model_resource(const struct azure_model *model, const char *i
     char key[KEY_SIZE];
 
     return map_get(&model->resources, lower_key(key, id));
+}
+
+int64_t azure_model_page_size(const struct azure_model *model, const char *api_version)
+{
+    return strcmp(api_version, OLDEST_API_VERSION_WITH_PAGES) >= 0 ? model->options.page_size : 0;
 }
 
 bool azure_model_knows_subscription(const struct azure_model *model, const char *subscription)

@@ -26,7 +26,7 @@ struct azure_options {
     int64_t encrypt_ms;           /* and one that does, unless the account says otherwise */
     int64_t enqueued_ms;          /* how long an operation says Enqueued before Dequeued */
     int64_t retention_ms;         /* how long the status of a finished operation can be read */
-    int64_t page_size;            /* accounts in one page of a list; 0: no paging, as at api-version 2025-10-15 */
+    int64_t page_size;            /* accounts in one page of a list; 0: no paging */
     bool key_visible_early;       /* GET shows the new keyVaultKeyUri while the operation still runs */
     bool identity_resets_default; /* an identity update leaves defaultIdentity "undefined" (terraform#22466) */
     bool rotation_is_noop;        /* setting the key that is set already ends at once */
@@ -121,6 +121,9 @@ void azure_model_remove(struct azure_model *model, struct azure_account *account
 /* Without regard to case. NULL when there is none. */
 struct azure_account *azure_model_account(const struct azure_model *model, const char *name);
 const cJSON *azure_model_resource(const struct azure_model *model, const char *id);
+/* Accounts in one page of a list, 0: all. The specification has a nextLink from 2026-07-15 on; clients of older
+ * versions look for none, so whatever they are sent has to be everything. */
+int64_t azure_model_page_size(const struct azure_model *model, const char *api_version);
 bool azure_model_knows_subscription(const struct azure_model *model, const char *subscription);
 bool azure_model_knows_group(const struct azure_model *model, const char *subscription, const char *group);
 /* Lets operations end whose time has come. To be called before anything is looked at. */

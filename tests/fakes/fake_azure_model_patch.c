@@ -146,14 +146,24 @@ static int check_default_identity(const struct update *u)
 
 /* ---- The key ---- */
 
+/* az sends apiProperties with every update, {} or {"ServerVersion": null}, and its users do enable keys. */
+static bool says_nothing(const cJSON *property)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, property)
+        if (!cJSON_IsNull(item))
+            return false;
+    return str_eq(property->string, "apiProperties");
+}
+
 static int check_key_alone(const struct update *u)
 {
     const cJSON *properties = json_member(u->body, "properties"), *item;
     bool alone = is_only(u->body, "properties");
 
-    /* az sends an empty apiProperties with every update, and its users do enable keys. */
     cJSON_ArrayForEach (item, properties)
-        if (!str_eq(item->string, "keyVaultKeyUri") && !(str_eq(item->string, "apiProperties") && !item->child))
+        if (!str_eq(item->string, "keyVaultKeyUri") && !says_nothing(item))
             alone = false;
     if (alone)
         return 0;

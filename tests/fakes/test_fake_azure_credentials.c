@@ -61,12 +61,12 @@ static char *read_text(const char *path)
     return buf_take(&b);
 }
 
-/* "" when there is none. */
-static char *ask_for_imds(struct fake *fake)
+/* NULL when the answer is not 200. */
+static cJSON *get_json(struct fake *fake, const char *path)
 {
-    _cleanup_(freep) char *url = xasprintf("%s/fake/imds", fake->url);
+    _cleanup_(freep) char *url = xasprintf("%s%s", fake->url, path);
     const struct http_request get = {.url = url, .tls = fake->tls};
-    _cleanup_(json_freep) cJSON *tree = NULL;
+    cJSON *tree = NULL;
     struct http_response response;
     struct err err = ERR_INIT;
 
@@ -75,7 +75,15 @@ static char *ask_for_imds(struct fake *fake)
     if (response.status == 200)
         assert_int_equal(json_parse(&tree, buf_str(&response.body), response.body.len, &err), 0);
     http_response_done(&response);
+    return tree;
+}
+
+/* "" when there is none. */
+static char *ask_for_imds(struct fake *fake)
+{
+    _cleanup_(json_freep) cJSON *tree = get_json(fake, "/fake/imds");
     const char *found = json_string_at(tree, "url");
+
     return xstrdup(found ? found : "");
 }
 
@@ -211,12 +219,31 @@ static void a_machine_gives_tokens_of_its_identities(void **state)
     assert_refused(&fake, options, "answered 400: invalid_request: Identity not found");
 }
 
+static void a_cloud_is_an_object_since_2022_and_one_of_an_array_before(void **state)
+{
+    static const struct {
+        const char *version;
+        bool array;
+    } rows[] = {{"2022-09-01", false}, {"2020-06-01", true}, {"2019-05-01", true}};
+    _cleanup_(close_fake) struct fake fake;
+
+    (void)state;
+    open_fake(&fake, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_(freep) char *path = xasprintf("/metadata/endpoints?api-version=%s", rows[i].version);
+        _cleanup_(json_freep) cJSON *tree = get_json(&fake, path);
+        assert_int_equal(cJSON_IsArray(tree), rows[i].array);
+        assert_string_equal(json_string_at(rows[i].array ? tree->child : tree, "name"), "fake");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_certificate_is_taken_by_ps256_or_by_rs256),
         cmocka_unit_test(another_certificate_or_secret_is_refused),
         cmocka_unit_test(a_machine_gives_tokens_of_its_identities),
+        cmocka_unit_test(a_cloud_is_an_object_since_2022_and_one_of_an_array_before),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

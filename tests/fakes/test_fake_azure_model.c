@@ -153,7 +153,8 @@ static void updates_that_azure_takes_are_taken(void **state)
         const char *body;
     } rows[] = {
         {"", SET_KEY},
-        {"", PROPERTIES("\"keyVaultKeyUri\":\"" KEY "\",\"apiProperties\":{}")},
+        {"", PROPERTIES("\"keyVaultKeyUri\":\"" KEY "\",\"apiProperties\":{}")},                       /* az 2.45 */
+        {"", PROPERTIES("\"keyVaultKeyUri\":\"" KEY "\",\"apiProperties\":{\"ServerVersion\":null}")}, /* az 2.91 */
         {"", PROPERTIES("\"keyVaultKeyUri\":\"https://h.managedhsm.azure.net/keys/k\"")},
         {"", PROPERTIES("\"enableBurstCapacity\":true")},
         {"\"backupPolicy\":\"Continuous\",\"systemAssigned\":true,\"defaultIdentity\":\"SystemAssignedIdentity\"",
@@ -340,6 +341,27 @@ static void other_actors_merge_into_the_account(void **state)
     assert_non_null(strstr(err.msg, "keyVaultKeyURI"));
 }
 
+static void lists_have_pages_only_for_clients_that_know_of_them(void **state)
+{
+    static const struct {
+        const char *api_version;
+        int64_t size;
+    } rows[] = {
+        {"2022-08-15-preview", 0}, /* az 2.45 */
+        {"2025-04-15", 0},         /* @azure/arm-cosmosdb 16 */
+        {"2025-10-15", 0},
+        {"2026-07-15", 2},
+        {"2026-09-01-preview", 2},
+    };
+    const struct azure_options options = {.tenant = "t", .page_size = 2};
+    _cleanup_(azure_model_freep) struct azure_model *model = model_with(&options, "");
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (azure_model_page_size(model, rows[i].api_version) != rows[i].size)
+            fail_msg("at %s", rows[i].api_version);
+}
+
 static void a_seed_with_a_mistake_is_refused(void **state)
 {
     static const char *const seeds[] = {
@@ -452,6 +474,7 @@ int main(void)
         cmocka_unit_test(an_operation_outlives_its_account),
         cmocka_unit_test(the_signed_query_is_long_and_always_the_same),
         cmocka_unit_test(other_actors_merge_into_the_account),
+        cmocka_unit_test(lists_have_pages_only_for_clients_that_know_of_them),
         cmocka_unit_test(a_seed_with_a_mistake_is_refused),
         cmocka_unit_test(every_document_is_in_one_range_also_after_a_split),
         cmocka_unit_test(data_with_a_mistake_are_refused),
