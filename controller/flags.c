@@ -126,6 +126,6 @@ void flags_print(const struct flag *flags, size_t n, FILE *out)
         char head[64];
         (void)snprintf(
             head, sizeof(head), "--%s%s%s", flags[i].name, flags[i].arg ? " " : "", flags[i].arg ? flags[i].arg : "");
-        (void)fprintf(out, "  %-30s %s\n", head, flags[i].help);
+        (void)fprintf(out, "  %-36s %s\n", head, flags[i].help);
     }
 }

@@ -97,29 +97,56 @@ void cmk_say_conflict(const struct look *l, char *ret, size_t size)
 
 void cmk_say_suspended(const struct look *l, char *ret, size_t size)
 {
-    say("spec.suspend is true: the account is neither read nor changed%s",
+    say("spec.suspend is true: the account is neither read nor changed%s; to go on, set it to false",
         cmk_operation_open(l->op) ? "; the operation that Azure is running goes on there and is not followed" : "");
 }
 
 void cmk_say_refused_busy(const struct look *l, char *ret, size_t size)
 {
-    say("Azure did not take the change because another operation holds the account (%s); trying again by itself",
+    say("Azure did not take the change because another operation holds the account; it is tried again by itself. Azure "
+        "says: %s",
         l->view->refusal.msg);
 }
 
 void cmk_say_refused(const struct look *l, char *ret, size_t size)
 {
-    say("Azure did not take the change: %s", l->view->refusal.msg);
+    const struct err *refusal = &l->view->refusal;
+
+    if (str_eq(refusal->code, CMK_CLIENT_THROTTLED))
+        say("The change is not sent yet: %s; it goes on by itself", refusal->msg);
+    else if (str_eq(refusal->code, "AuthorizationFailed") && l->next != CMK_GRANT_KEY_ACCESS)
+        say("Azure did not take the change: grant the controller's identity "
+            "Microsoft.DocumentDB/databaseAccounts/write "
+            "at the account; it is tried again by itself. Azure says: %s",
+            refusal->msg);
+    else
+        say("Azure did not take the change; it is tried again by itself. The cause: %s", refusal->msg);
 }
 
 void cmk_say_account_error(const struct look *l, char *ret, size_t size)
 {
-    say("The account cannot be read: %s", l->view->account_err.msg);
+    const struct err *why = &l->view->account_err;
+
+    if (str_eq(why->code, CMK_CLIENT_THROTTLED))
+        say("The account is not read yet: %s; it goes on by itself", why->msg);
+    else if (why->kind == ERR_NOT_FOUND)
+        say("The account does not exist; create it or, if spec.accountId is wrong, delete this resource and make one "
+            "with the right id. Azure says: %s",
+            why->msg);
+    else if (why->kind == ERR_FORBIDDEN)
+        say("The account cannot be read; grant the controller's identity Microsoft.DocumentDB/databaseAccounts/read at "
+            "it. Azure says: %s",
+            why->msg);
+    else if (why->kind == ERR_UNAUTHORIZED)
+        say("The account cannot be read with the controller's credential; see that it is right and still valid: %s",
+            why->msg);
+    else
+        say("The account cannot be read; it is tried again by itself. The cause: %s", why->msg);
 }
 
 void cmk_say_evidence_error(const struct look *l, char *ret, size_t size)
 {
-    say("What preflight needs cannot be read: %s", l->view->evidence_err.msg);
+    say("The checks before the change are not complete, and go on by themselves: %s", l->view->evidence_err.msg);
 }
 
 void cmk_say_granting(const struct look *l, char *ret, size_t size)
@@ -135,20 +162,24 @@ void cmk_say_scanning(const struct look *l, char *ret, size_t size)
 {
     const struct cmk_scan_evidence *scan = &l->view->evidence.scan;
 
-    say("Searching the account's data for document ids over 990 bytes: %lld of %lld containers and %lld of %lld ranges "
-        "are done",
-        (long long)scan->containers_done, (long long)scan->containers, (long long)scan->ranges_done,
-        (long long)scan->ranges);
+    if (scan->containers == 0)
+        say("Searching the account's data for document ids over 990 bytes has just begun");
+    else
+        say("Searching the account's data for document ids over 990 bytes: %lld of %lld containers and %lld of %lld "
+            "partition key ranges are done",
+            (long long)scan->containers_done, (long long)scan->containers, (long long)scan->ranges_done,
+            (long long)scan->ranges);
 }
 
 void cmk_say_confirming(const struct look *l, char *ret, size_t size)
 {
-    const char *why = str_empty(l->op->error_message) ? "its answer is not known" : l->op->error_message;
+    const char *why = l->op->error_message;
     char at[TIME_TEXT_SIZE];
 
     time_format_rfc3339(l->op->requested_at + l->view->options->settle, at);
-    say("%s was requested and %s; until %s the account is watched for its effect, nothing is sent again before that",
-        cmk_step_type_name(l->op->type), why, at);
+    say("%s was requested and its outcome is not known; until %s the account is watched for its effect, and nothing is "
+        "sent again before that%s%s",
+        cmk_step_type_name(l->op->type), at, str_empty(why) ? "" : ". The cause: ", str_empty(why) ? "" : why);
 }
 
 void cmk_say_running(const struct look *l, char *ret, size_t size)
@@ -173,7 +204,7 @@ void cmk_say_not_shown(const struct look *l, char *ret, size_t size)
 
 void cmk_say_broken(const struct look *l, char *ret, size_t size)
 {
-    say("The account's provisioningState is %s: its creation or deletion failed; mend or delete it in Azure",
+    say("The account's provisioningState is %s: its creation or deletion failed; repair or delete it in Azure",
         or_dash(l->account->provisioning_state));
 }
 
@@ -221,12 +252,12 @@ void cmk_say_encrypted(const struct look *l, char *ret, size_t size)
 
 void cmk_say_failed(const struct look *l, char *ret, size_t size)
 {
-    say("%s failed with %s: %s%s", cmk_step_type_name(l->op->type), or_dash(l->op->error_code),
-        or_dash(l->op->error_message),
-        l->op->attempts >= l->view->options->max_attempts ? " (given up after repeated attempts; change the spec or "
-                                                            "the annotation cosmoscmk.io/reconcile-requested-at to try "
-                                                            "again)"
-                                                          : "");
+    bool given_up = l->op->attempts >= l->view->options->max_attempts;
+
+    say("%s failed%s with %s; to try again once the cause is removed, change the spec or set the annotation "
+        "cosmoscmk.io/reconcile-requested-at to a new value. The cause: %s",
+        cmk_step_type_name(l->op->type), given_up ? " repeatedly" : "", or_dash(l->op->error_code),
+        or_dash(l->op->error_message));
 }
 
 void cmk_say_retrying(const struct look *l, char *ret, size_t size)
@@ -234,13 +265,14 @@ void cmk_say_retrying(const struct look *l, char *ret, size_t size)
     char at[TIME_TEXT_SIZE];
 
     time_format_rfc3339(cmk_retry_at(l), at);
-    say("%s failed with %s: %s; attempt %lld follows at %s", cmk_step_type_name(l->op->type),
-        or_dash(l->op->error_code), or_dash(l->op->error_message), (long long)l->op->attempts + 1, at);
+    say("%s failed with %s; attempt %lld follows at %s. The cause: %s", cmk_step_type_name(l->op->type),
+        or_dash(l->op->error_code), (long long)l->op->attempts + 1, at, or_dash(l->op->error_message));
 }
 
 void cmk_say_unsupported(const struct look *l, char *ret, size_t size)
 {
-    say("Customer-managed keys cannot be enabled: %s", cmk_account_unsupported(l->account));
+    say("%s", cmk_account_unsupported(l->account));
+    ret[0] = 'T'; /* "the account ..." */
 }
 
 void cmk_say_preflight(const struct look *l, char *ret, size_t size)
@@ -263,7 +295,7 @@ void cmk_say_observing(const struct look *l, char *ret, size_t size)
     char steps[128];
 
     steps_of(&l->plan, steps, sizeof(steps));
-    say("spec.mode is Observe: nothing is changed; the plan is %s", steps);
+    say("spec.mode is Observe, so nothing is changed; to carry out the plan (%s), set it to Enforce", steps);
 }
 
 void cmk_say_approval(const struct look *l, char *ret, size_t size)
@@ -271,9 +303,9 @@ void cmk_say_approval(const struct look *l, char *ret, size_t size)
     char steps[128];
 
     steps_of(&l->plan, steps, sizeof(steps));
-    say("The plan %s (%s) waits for approval, and cannot be undone once carried out; to approve it set "
-        "spec.approvedPlan to \"%s\"",
-        l->plan.hash, steps, l->plan.hash);
+    say("The plan (%s) waits for approval and cannot be undone once carried out; to approve it, set spec.approvedPlan "
+        "to \"%s\"",
+        steps, l->plan.hash);
 }
 
 void cmk_say_window(const struct look *l, char *ret, size_t size)

@@ -21,13 +21,12 @@ const char *cmk_account_unsupported(const struct cmk_account *account)
     if (!str_empty(account->key_uri))
         return NULL;
     if (account->cassandra)
-        return "the account uses the API for Cassandra, on which Azure cannot enable customer-managed keys once it "
-               "exists; create a "
-               "new account with the key and move the data";
+        return "the account uses the API for Cassandra, and Azure cannot enable customer-managed keys on an existing "
+               "account of that API; create a new account with the key and move the data";
     if (account->vector_search)
         return "the account has the capability EnableNoSQLVectorSearch, with which Azure cannot enable "
-               "customer-managed keys on an "
-               "existing account; create a new account with the key and move the data";
+               "customer-managed "
+               "keys on an existing account; create a new account with the key and move the data";
     return NULL;
 }
 
@@ -45,8 +44,7 @@ struct cmk_check cmk_verdict(enum cmk_check_result result, const char *format, .
     return check;
 }
 
-/* The identity that will fetch the key: the spec's, else the one the account has. */
-static const char *wanted_identity(const struct check_input *in)
+const char *cmk_wanted_identity(const struct check_input *in)
 {
     return str_empty(in->spec->default_identity) ? in->account->default_identity : in->spec->default_identity;
 }
@@ -90,7 +88,7 @@ static struct cmk_check check_identity(const struct check_input *in)
 {
     bool continuous = str_eq_nocase(in->account->backup_policy, "Continuous");
 
-    if ((!continuous && !in->account->analytical_storage) || !cmk_identity_is_first_party(wanted_identity(in)))
+    if ((!continuous && !in->account->analytical_storage) || !cmk_identity_is_first_party(cmk_wanted_identity(in)))
         return cmk_verdict(CMK_PASSED, "the default identity fits the account");
     return cmk_verdict(CMK_CHECK_FAILED,
         "the account has %s, which needs a managed identity as default identity before the key; set "
@@ -108,8 +106,8 @@ static struct cmk_check check_lock(const struct check_input *in)
         return cmk_verdict(CMK_CHECK_FAILED,
             "the ReadOnly lock %s on %s forbids changes to the account; remove it until the account is encrypted",
             lock->name, lock->scope);
-    return cmk_verdict(CMK_CHECK_UNKNOWN, "resource locks could not be looked at: %s",
-        lock->error.msg[0] ? lock->error.msg : "no reason is known");
+    return cmk_verdict(
+        CMK_CHECK_UNKNOWN, "%s", lock->error.msg[0] ? lock->error.msg : "resource locks could not be looked at");
 }
 
 static struct cmk_check check_throughput(const struct check_input *in)
@@ -121,8 +119,8 @@ static struct cmk_check check_throughput(const struct check_input *in)
             "Azure Monitor has no value of the normalised RU consumption for the last hour; make sure that there are "
             "request units to spare");
     if (t->seen != CMK_SEEN)
-        return cmk_verdict(CMK_CHECK_UNKNOWN, "the normalised RU consumption could not be read: %s",
-            t->error.msg[0] ? t->error.msg : "no reason is known");
+        return cmk_verdict(CMK_CHECK_UNKNOWN, "%s",
+            t->error.msg[0] ? t->error.msg : "the normalised RU consumption could not be read");
     if (t->max_percent < BUSY_PERCENT)
         return cmk_verdict(
             CMK_PASSED, "the normalised RU consumption was at most %d%% in the last hour", t->max_percent);
@@ -146,12 +144,16 @@ static struct cmk_check check_document_ids(const struct check_input *in)
             CMK_PASSED, "no document id is over 990 bytes, in %lld containers", (long long)scan->containers_done);
     case CMK_SCAN_FOUND:
         return cmk_verdict(CMK_CHECK_FAILED,
-            "%lld document ids are over 990 bytes%s%s; give these documents shorter ids, `cosmoscmk scan` lists them",
+            "%lld document ids are over 990 bytes%s%s; give these documents shorter ids; the controller's log names "
+            "the first 20",
             (long long)scan->offenders, scan->first_offender ? ", the first one " : "",
             scan->first_offender ? scan->first_offender : "");
     case CMK_SCAN_RUNNING:
+        if (scan->containers == 0)
+            break;
         return cmk_verdict(CMK_CHECK_UNKNOWN,
-            "the search for document ids over 990 bytes runs: %lld of %lld containers, %lld of %lld ranges are done",
+            "the search for document ids over 990 bytes runs: %lld of %lld containers, %lld of %lld partition key "
+            "ranges are done",
             (long long)scan->containers_done, (long long)scan->containers, (long long)scan->ranges_done,
             (long long)scan->ranges);
     case CMK_SCAN_FAILED:
@@ -160,7 +162,7 @@ static struct cmk_check check_document_ids(const struct check_input *in)
     case CMK_SCAN_NONE:
         break;
     }
-    return cmk_verdict(CMK_CHECK_UNKNOWN, "the search for document ids over 990 bytes has not begun yet");
+    return cmk_verdict(CMK_CHECK_UNKNOWN, "the search for document ids over 990 bytes is about to begin");
 }
 
 /* --- the chain --- */

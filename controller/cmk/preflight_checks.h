@@ -14,6 +14,9 @@ struct check_input {
 /* A check without its name. */
 struct cmk_check cmk_verdict(enum cmk_check_result result, const char *format, ...) _printf_(2, 3);
 
+/* The identity that will fetch the key: the spec's, else the one the account has; may be NULL. */
+const char *cmk_wanted_identity(const struct check_input *in);
+
 /* Vault, key and access; only called when evidence was gathered and spec.preflight.keyVault is not Skip. */
 struct cmk_check cmk_check_vault(const struct check_input *in);
 struct cmk_check cmk_check_soft_delete(const struct check_input *in);

@@ -27,7 +27,8 @@ static struct cmk_check unseen(enum cmk_seen seen, const struct err *err, const 
 {
     if (seen == CMK_NOT_LOOKED)
         return cmk_verdict(CMK_CHECK_UNKNOWN, "%s was not looked at; see the check %s", what, earlier);
-    return cmk_verdict(CMK_CHECK_UNKNOWN, "%s could not be looked at: %s", what, why(err, "no reason is known"));
+    return err->msg[0] ? cmk_verdict(CMK_CHECK_UNKNOWN, "%s", err->msg) /* a sentence that names what was not seen */
+                       : cmk_verdict(CMK_CHECK_UNKNOWN, "%s could not be looked at", what);
 }
 
 /* --- the vault --- */
@@ -166,7 +167,7 @@ static struct cmk_check not_given(const struct check_input *in, const struct cmk
 {
     bool rbac = in->evidence->vault.rbac;
     _cleanup_(freep) char *missing =
-        xasprintf("%s%s%s", access->get ? "" : " get", access->wrap ? "" : " wrap", access->unwrap ? "" : " unwrap");
+        xasprintf("%s%s%s", access->get ? "" : ", get", access->wrap ? "" : ", wrap", access->unwrap ? "" : ", unwrap");
 
     if (access->conditional)
         return cmk_verdict(CMK_CHECK_UNKNOWN,
@@ -175,25 +176,45 @@ static struct cmk_check not_given(const struct check_input *in, const struct cmk
             or_none(access->principal_id));
     if (in->spec->key_vault_access == CMK_ACCESS_GRANT)
         return cmk_verdict(CMK_WARNING,
-            "the default identity (principal %s) lacks:%s; it is granted as spec.keyVaultAccess says",
-            or_none(access->principal_id), missing);
+            "the default identity (principal %s) lacks %s on the key; the step GrantKeyAccess of the plan gives it "
+            "that",
+            or_none(access->principal_id), missing + 2);
     return cmk_verdict(CMK_CHECK_FAILED,
-        "the default identity (principal %s) lacks on the key:%s; %s, or set spec.keyVaultAccess to Grant%s",
-        or_none(access->principal_id), missing,
+        "the default identity (principal %s) lacks %s on the key; %s, or set spec.keyVaultAccess to Grant%s",
+        or_none(access->principal_id), missing + 2,
         rbac ? "assign it the role Key Vault Crypto Service Encryption User at the vault"
              : "add an access policy with the key permissions get, wrapKey and unwrapKey",
         rbac ? "; a role that was just assigned takes up to 10 minutes"
              : "; access through a group cannot be seen: if it has that, set spec.preflight.keyVault to Warn");
 }
 
+/* Why nothing could ever be granted, whatever is tried; NULL when it can. */
+static const char *cannot_grant(const struct check_input *in)
+{
+    if (in->spec->key_vault_access != CMK_ACCESS_GRANT)
+        return NULL;
+    if (in->evidence->vault.managed_hsm)
+        return "spec.keyVaultAccess is Grant, which cannot work on a managed HSM; assign the default identity the role "
+               "Managed HSM Crypto Service Encryption User in the HSM, and set spec.keyVaultAccess to Verify";
+    if (!in->evidence->access.principal_id && cmk_identity_is_first_party(cmk_wanted_identity(in)))
+        return "spec.keyVaultAccess is Grant, and whom to grant access is not known, because the default identity is "
+               "first-party and the controller runs without a valid --cosmos-principal-id; set that flag, or name a "
+               "user-assigned identity in spec.defaultIdentity, or give the access and set spec.keyVaultAccess to "
+               "Verify";
+    return NULL;
+}
+
 struct cmk_check cmk_check_key_access(const struct check_input *in)
 {
     const struct cmk_access_evidence *access = &in->evidence->access;
+    const char *never = access->seen == CMK_UNSEEN ? cannot_grant(in) : NULL;
 
+    if (never)
+        return cmk_verdict(CMK_CHECK_FAILED, "%s", never);
     if (access->seen == CMK_ABSENT)
         return cmk_verdict(CMK_CHECK_FAILED,
-            "the default identity does not exist: %s; create it, or correct spec.defaultIdentity",
-            why(&access->error, "Azure does not know it"));
+            "the default identity %s does not exist; create it, or correct spec.defaultIdentity",
+            or_none(cmk_wanted_identity(in)));
     if (access->seen != CMK_SEEN)
         return unseen(access->seen, &access->error, "the default identity's access to the key", "Vault");
     if (!access->get || !access->wrap || !access->unwrap)

@@ -187,11 +187,32 @@ int arm_get(struct arm_client *client, const char *path, const char *api_version
     return arm_send(client, "GET", url, NULL, NULL, response, err);
 }
 
+/* Who lacks the right, which nobody else tells: "The client 'X' with object id 'GUID' does not have ...". */
+static int caller_of(const char *message, const char **ret)
+{
+    static const char before[] = "with object id '";
+    const char *found = strstr(message, before);
+
+    *ret = found ? found + strlen(before) : "";
+    return (int)strcspn(*ret, "'");
+}
+
 int arm_say_missing(struct err *err, const char *what, const char *right, const char *scope)
 {
-    if (err && err->kind == ERR_FORBIDDEN)
+    const char *caller;
+
+    if (!err || err->kind != ERR_FORBIDDEN)
+        return err_wrap(err, "cannot read %s", what);
+    if (strstr(err->msg, "grant the controller's identity")) /* the right to a part of it: that one is missing */
+        return -1;
+    if (!str_eq(err->code, "AuthorizationFailed"))
         return err_wrap(err, "cannot read %s: grant the controller's identity %s at %s", what, right, scope);
-    return err_wrap(err, "cannot read %s", what);
+    /* Azure's own words would say the same once more. */
+    int n = caller_of(err->msg, &caller);
+    _cleanup_(freep) char *text = xasprintf("cannot read %s: grant the controller's identity%s%.*s%s %s at %s", what,
+        n ? " (object id " : "", n, caller, n ? ")" : "", right, scope);
+    (void)str_copy(err->msg, sizeof(err->msg), text);
+    return -1;
 }
 
 /* --- URLs from Azure --- */

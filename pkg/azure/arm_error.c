@@ -50,7 +50,8 @@ static void squeeze(char *s)
  * message that has nothing else is kept. */
 static void drop_tails(char *s)
 {
-    static const char *const tails[] = {"ActivityId:", "Microsoft.Azure.Documents.Common/"};
+    static const char *const tails[] = {
+        "ActivityId:", "Microsoft.Azure.Documents.Common/", "For more details please go to https://aka.ms/"};
 
     for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
         const char *found = str_find_nocase(s, tails[i]);

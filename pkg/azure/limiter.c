@@ -61,7 +61,7 @@ static int64_t enter(struct limiter *limiter, const struct http_request *request
 /* The message has no time in it: it may end up in a status, and a new time would be a new write. */
 static int refuse(const struct passage *p, int64_t wait_ms, struct err *err)
 {
-    (void)err_set(err, ERR_THROTTLED, "not sent yet: %s of this subscription are paced to stay within Azure's limits",
+    (void)err_set(err, ERR_THROTTLED, "%s of this subscription wait their turn, to stay within Azure's limits",
         limiter_kind_name(p->what.kind));
     if (!err)
         return -1;

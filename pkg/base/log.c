@@ -86,6 +86,8 @@ static void write_text(
 {
     buf_printf(b, "%.8s %-5s %s", at + strlen("2006-01-02T"), level, message);
     for (size_t i = 0; i < n; i++) {
+        if (f[i].s && !*f[i].s)
+            continue;
         buf_printf(b, " %s=", f[i].key);
         if (!f[i].s)
             buf_printf(b, "%lld", (long long)f[i].i);

@@ -88,7 +88,7 @@ static void kubectl_shows_it(struct world *w)
     assert_non_null(strstr(table, "Encrypted"));
     assert_non_null(strstr(table, "UnsupportedAccount"));
     assert_non_null(strstr(azure, "demo-ledger"));
-    assert_non_null(strstr(described, "on which Azure cannot enable customer-managed keys"));
+    assert_non_null(strstr(described, "Azure cannot enable customer-managed keys on an existing account"));
 }
 
 static char *version_of(struct world *w, const char *name)

@@ -27,8 +27,7 @@ static const struct row rows[] = {
         "under resource group 'rg' was not found. For more details please go to "
         "https://aka.ms/ARMResourceNotFoundFix\"}}",
         ERR_NOT_FOUND, "ResourceNotFound",
-        "The Resource 'Microsoft.DocumentDB/databaseAccounts/x' under resource group 'rg' was not found. For more "
-        "details please go to https://aka.ms/ARMResourceNotFoundFix"},
+        "The Resource 'Microsoft.DocumentDB/databaseAccounts/x' under resource group 'rg' was not found."},
     {"no such group", 404,
         "{\"error\":{\"code\":\"ResourceGroupNotFound\",\"message\":\"Resource group 'X' could not be found.\"}}",
         ERR_NOT_FOUND, "ResourceGroupNotFound", "Resource group 'X' could not be found."},

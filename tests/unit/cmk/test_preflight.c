@@ -1,6 +1,7 @@
 /* The checks before the point of no return, each with the accounts that pass it and that do not. */
 #include "unit.h"
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "cmk/preflight.h"
 #include "scene.h"
@@ -56,6 +57,12 @@ static void with_enforce(struct scene *s)
 static void with_grant(struct scene *s)
 {
     s->resource.spec.key_vault_access = CMK_ACCESS_GRANT;
+}
+
+static void with_grant_to_user_identity(struct scene *s)
+{
+    with_grant(s);
+    str_replace(&s->resource.spec.default_identity, "UserAssignedIdentity=/identities/mine");
 }
 
 static void with_scan(struct scene *s)
@@ -116,6 +123,8 @@ FOUND(key_is_ec, e->key.type = ec)
 FOUND(key_without_type, e->key.type = NULL)
 FOUND(key_may_not_wrap, e->key.may_wrap = false)
 FOUND(access_unseen, unseen(&e->access.seen, &e->access.error))
+FOUND(hsm_access_unseen, e->vault.managed_hsm = true; unseen(&e->access.seen, &e->access.error))
+FOUND(nobody_known, unseen(&e->access.seen, &e->access.error); e->access.principal_id = NULL)
 FOUND(no_identity, e->access.seen = CMK_ABSENT)
 FOUND(no_wrap, e->access.wrap = false)
 FOUND(no_role, e->vault.rbac = true; e->access.get = e->access.wrap = e->access.unwrap = false)
@@ -204,15 +213,27 @@ static const struct row rows[] = {
 
     {"access", "account", NULL, NULL, "KeyAccess", CMK_PASSED, "principal-1"},
     {"a policy without wrap", "account", NULL, no_wrap, "KeyAccess", CMK_CHECK_FAILED,
-        "key: wrap; add an access policy"},
-    {"no role", "account", NULL, no_role, "KeyAccess", CMK_CHECK_FAILED, "key: get wrap unwrap; assign it the role"},
+        "lacks wrap on the key; add an access policy"},
+    {"no role", "account", NULL, no_role, "KeyAccess", CMK_CHECK_FAILED,
+        "lacks get, wrap, unwrap on the key; assign it the role"},
     {"no role, a warning", "account", with_warn, no_role, "KeyAccess", CMK_WARNING, "assign it the role"},
-    {"no role, which will be granted", "account", with_grant, no_role, "KeyAccess", CMK_WARNING, "is granted"},
+    {"no role, which will be granted", "account", with_grant, no_role, "KeyAccess", CMK_WARNING, "step GrantKeyAccess"},
     {"a role with a condition", "account", NULL, only_conditional, "KeyAccess", CMK_CHECK_UNKNOWN, "condition"},
     {"a role with a condition besides", "account", NULL, conditional_besides, "KeyAccess", CMK_PASSED, "may get"},
     {"a deny assignment", "account", NULL, denied, "KeyAccess", CMK_CHECK_UNKNOWN, "no keys for anybody"},
     {"no identity", "account", NULL, no_identity, "KeyAccess", CMK_CHECK_FAILED, "does not exist"},
     {"access that may not be read", "account", NULL, access_unseen, "KeyAccess", CMK_CHECK_UNKNOWN, "X/read"},
+    {"access that may not be read and would be granted", "account", with_grant, access_unseen, "KeyAccess",
+        CMK_CHECK_UNKNOWN, "X/read"},
+    {"access to a managed HSM", "account", NULL, hsm_access_unseen, "KeyAccess", CMK_CHECK_UNKNOWN, "X/read"},
+    {"a grant on a managed HSM", "account", with_grant, hsm_access_unseen, "KeyAccess", CMK_CHECK_FAILED,
+        "in the HSM, and set spec.keyVaultAccess to Verify"},
+    {"access of the first party, which is not known", "account", NULL, nobody_known, "KeyAccess", CMK_CHECK_UNKNOWN,
+        "X/read"},
+    {"a grant to the first party, which is not known", "account", with_grant, nobody_known, "KeyAccess",
+        CMK_CHECK_FAILED, "valid --cosmos-principal-id"},
+    {"a grant to an identity whose principal is not known", "account", with_grant_to_user_identity, nobody_known,
+        "KeyAccess", CMK_CHECK_UNKNOWN, "X/read"},
     {"access to no vault", "account", NULL, no_vault, "KeyAccess", CMK_CHECK_UNKNOWN, "check Vault"},
 
     {"no lock", "account", NULL, NULL, "ResourceLock", CMK_PASSED, "no ReadOnly lock"},
@@ -229,7 +250,7 @@ static const struct row rows[] = {
     {"values that were not looked at", "account", NULL, nothing_yet, "Throughput", CMK_CHECK_UNKNOWN, "yet"},
 
     {"ids are not looked at", "account", NULL, NULL, "DocumentIds", CMK_SKIPPED, "990 bytes"},
-    {"ids are to be looked at", "account", with_scan, NULL, "DocumentIds", CMK_CHECK_UNKNOWN, "has not begun"},
+    {"ids are to be looked at", "account", with_scan, NULL, "DocumentIds", CMK_CHECK_UNKNOWN, "about to begin"},
     {"ids are looked at", "account", with_scan, scan_runs, "DocumentIds", CMK_CHECK_UNKNOWN, "2 of 5 containers"},
     {"ids are good", "account", with_scan, scan_clean, "DocumentIds", CMK_PASSED, "5 containers"},
     {"ids are good, nothing else is known", "account", with_scan, scan_clean_before_all_else, "DocumentIds", CMK_PASSED,
