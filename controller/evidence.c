@@ -1,6 +1,7 @@
 /* The parts of the evidence, one after the other; then the grant. */
 #include "controller/evidence.h"
 
+#include "azure/limiter.h"
 #include "azure/locks.h"
 #include "azure/metrics.h"
 #include "base/clock.h"
@@ -140,18 +141,23 @@ static int gather_lock(const struct evidence_search *search, struct cmk_lock_evi
     return 0;
 }
 
-/* Only ever a warning: an outage of Azure Monitor must not hold anything up. */
-static void gather_throughput(const struct evidence_search *search, struct cmk_throughput_evidence *to)
+/* Only ever a warning: an outage of Azure Monitor must not hold anything up. Our own pacing is no outage. */
+static int gather_throughput(const struct evidence_search *search, struct cmk_throughput_evidence *to, struct err *err)
 {
     _cleanup_(metrics_peak_done) struct metrics_peak peak = {0};
 
     if (metrics_ru_peak(search->client, search->account_id, clock_wall_ms(), &peak, &to->error) < 0) {
         to->seen = CMK_UNSEEN;
-        return;
+        if (!str_eq(to->error.code, LIMITER_CODE))
+            return 0;
+        if (err)
+            *err = to->error;
+        return -1;
     }
     to->seen = peak.known ? CMK_SEEN : CMK_ABSENT;
     to->max_percent = peak.percent;
     to->container = TAKE_PTR(peak.container);
+    return 0;
 }
 
 int evidence_gather(struct arm_client *client, const struct evidence_options *options, const char *account_id,
@@ -166,9 +172,9 @@ int evidence_gather(struct arm_client *client, const struct evidence_options *op
     *ret = (struct cmk_evidence){0};
     if (arm_id_parse(&id, account_id, err) < 0)
         return -1;
-    if ((look_at_vault && gather_vault(&search, &evidence, err) < 0) || gather_lock(&search, &evidence.lock, err) < 0)
+    if ((look_at_vault && gather_vault(&search, &evidence, err) < 0) || gather_lock(&search, &evidence.lock, err) < 0 ||
+        gather_throughput(&search, &evidence.throughput, err) < 0)
         return -1;
-    gather_throughput(&search, &evidence.throughput);
     *ret = evidence;
     evidence = (struct cmk_evidence){0};
     return 0;

@@ -116,12 +116,19 @@ static void add_tokens(struct limiter_bucket *b, double n)
 
 /* ---- the lanes ---- */
 
+/* What a turn sets aside for the requests that follow in its pass: a pass that is broken off has to begin again, and
+ * were more begun than can end, none would. */
+static double pass_of(const struct limiter_bucket *b)
+{
+    return b->one_lane ? 0 : min_of(LIMITER_PASS, cap_of(b) / 8);
+}
+
 static double available(const struct limiter_bucket *b, enum limiter_lane lane)
 {
     double plain = limiter_bucket_level(b) - b->saved;
 
     if (lane == LIMITER_PLAIN)
-        return plain;
+        return plain - pass_of(b);
     return b->lanes[LIMITER_PLAIN].waiting ? b->saved : b->saved + (plain > 0 ? plain : 0);
 }
 
@@ -142,8 +149,8 @@ static int64_t time_for(const struct limiter_bucket *b, enum limiter_lane lane, 
 
 static void take(struct limiter_bucket *b, enum limiter_lane lane)
 {
-    if (lane == LIMITER_URGENT)
-        b->saved -= 1; /* below zero: taken from the plain part, and put right below */
+    /* Below zero: taken from the plain part, and put right below. */
+    b->saved += lane == LIMITER_URGENT ? -1 : pass_of(b);
     for (int s = 0; s < LIMITER_SCOPES; s++)
         b->meters[s].level -= 1;
     keep_saved_in_bounds(b);

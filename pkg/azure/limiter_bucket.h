@@ -19,9 +19,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A pass asks once in the plain lane and then several times in the urgent one (an account that is about to change: five
- * to a dozen reads). Were more passes begun than can end, most would be broken off. */
-#define LIMITER_URGENT_SHARE 0.75
+#define LIMITER_URGENT_SHARE 0.6
+#define LIMITER_PASS                                                                                                   \
+    14.0 /* requests of a pass that is about to change an account: the account, the vault, the key, rights, locks */
 #define LIMITER_URGENT_SAVED 0.4
 #define LIMITER_MAX_CALLERS 32768 /* remembered in one bucket; who comes on top is refused without a ticket */
 #define LIMITER_FOLLOW_MS 4500    /* how long a turn lasts: a pass, and not until the next poll */
