@@ -407,15 +407,15 @@ static void what_azure_asks_to_wait_is_waited_by_the_whole_bucket(void **state)
         const char *headers;
         int64_t from, to; /* of the wait; 0: none */
     } table[] = {
-        {429, "retry-after: 17\n", 17000, 17200},
-        {429, NULL, 10000, 10200},
-        {429, "retry-after: 0\n", 1000, 1200},
-        {429, "retry-after: soon\n", 10000, 10200},
-        {429, "retry-after: -5\n", 10000, 10200},
+        {429, "retry-after: 17\n", 17000, 19000},
+        {429, NULL, 10000, 12000},
+        {429, "retry-after: 0\n", 1000, 3000},
+        {429, "retry-after: soon\n", 10000, 12000},
+        {429, "retry-after: -5\n", 10000, 12000},
         {429, "retry-after: 86400\n", 600000, 600000}, /* an hour, in looks of ten minutes */
-        {429, "retry-after: Sat, 07 Mar 2026 12:00:30 GMT\n", 30000, 30200},
-        {429, "retry-after: Sat, 07 Mar 2026 11:00:00 GMT\n", 1000, 1200},
-        {503, "retry-after: 17\n", 17000, 17200},
+        {429, "retry-after: Sat, 07 Mar 2026 12:00:30 GMT\n", 30000, 32000},
+        {429, "retry-after: Sat, 07 Mar 2026 11:00:00 GMT\n", 1000, 3000},
+        {503, "retry-after: 17\n", 17000, 19000},
         {503, NULL, 0, 0},
         {500, "retry-after: 17\n", 0, 0},
         {404, "retry-after: 17\n", 0, 0},
