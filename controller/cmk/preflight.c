@@ -195,9 +195,17 @@ static const struct {
 };
 _Static_assert(ARRAY_LEN(chain) <= CMK_MAX_CHECKS, "status has no room for so many checks");
 
+/* Access that is to be granted is a demand: whether it can be granted is looked at whatever else is skipped. */
+static bool is_skipped(size_t i, const struct check_input *in)
+{
+    bool grants = chain[i].check == cmk_check_key_access && in->spec->key_vault_access == CMK_ACCESS_GRANT;
+
+    return chain[i].needs == NEEDS_VAULT && in->spec->check_key_vault == CMK_CHECK_SKIP && !grants;
+}
+
 static struct cmk_check run(size_t i, const struct check_input *in)
 {
-    if (chain[i].needs == NEEDS_VAULT && in->spec->check_key_vault == CMK_CHECK_SKIP)
+    if (is_skipped(i, in))
         return cmk_verdict(CMK_SKIPPED, "spec.preflight.keyVault is Skip");
     if (chain[i].needs != NEEDS_NOTHING && !in->evidence->gathered)
         return cmk_verdict(CMK_CHECK_UNKNOWN, "not looked at yet");

@@ -59,6 +59,12 @@ static void with_grant(struct scene *s)
     s->resource.spec.key_vault_access = CMK_ACCESS_GRANT;
 }
 
+static void with_skip_and_grant(struct scene *s)
+{
+    with_skip(s);
+    with_grant(s);
+}
+
 static void with_grant_to_user_identity(struct scene *s)
 {
     with_grant(s);
@@ -226,6 +232,10 @@ static const struct row rows[] = {
     {"access that may not be read and would be granted", "account", with_grant, access_unseen, "KeyAccess",
         CMK_CHECK_UNKNOWN, "X/read"},
     {"access to a managed HSM", "account", NULL, hsm_access_unseen, "KeyAccess", CMK_CHECK_UNKNOWN, "X/read"},
+    {"a grant that cannot work, however little else is looked at", "account", with_skip_and_grant, hsm_access_unseen,
+        "KeyAccess", CMK_CHECK_FAILED, "spec.keyVaultAccess"},
+    {"the rest of the vault then is skipped", "account", with_skip_and_grant, hsm_access_unseen, "PurgeProtection",
+        CMK_SKIPPED, "is Skip"},
     {"a grant on a managed HSM", "account", with_grant, hsm_access_unseen, "KeyAccess", CMK_CHECK_FAILED,
         "in the HSM, and set spec.keyVaultAccess to Verify"},
     {"access of the first party, which is not known", "account", NULL, nobody_known, "KeyAccess", CMK_CHECK_UNKNOWN,
