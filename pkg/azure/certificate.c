@@ -229,7 +229,7 @@ static void put_claims(struct buf *jwt, const char *audience, const char *client
     buf_puts(&json, ",\"sub\":");
     buf_put_json_string(&json, client_id, strlen(client_id));
     buf_printf(&json, ",\"jti\":\"%s\",\"nbf\":%lld,\"iat\":%lld,\"exp\":%lld}", jti, (long long)now_s,
-        (long long)now_s, (long long)(now_s + LIFETIME_S));
+        (long long)now_s, (long long)now_s + LIFETIME_S);
     put_base64url(jwt, json.data, json.len);
 }
 

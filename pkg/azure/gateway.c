@@ -162,9 +162,9 @@ static int check_name(const char *name, struct err *err)
 static void put_link(struct buf *b, const struct gateway_question *q, bool encoded)
 {
     static const char *const segments[] = {"dbs/", "/colls/"};
-    const char *const names[] = {q->database, q->container};
+    const char *const names[ARRAY_LEN(segments)] = {q->database, q->container};
 
-    for (int i = 0; i < whats[q->what].names; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(segments) && (int)i < whats[q->what].names; i++) {
         buf_puts(b, segments[i]);
         if (encoded)
             buf_put_urlencoded(b, names[i]);

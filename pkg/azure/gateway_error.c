@@ -49,7 +49,7 @@ static char *first_error(const cJSON *tree)
     const cJSON *errors = json_member(tree, "Errors");
     const cJSON *first = cJSON_IsArray(errors) ? errors->child : NULL;
 
-    return cJSON_IsString(first) ? xstrdup(first->valuestring) : NULL;
+    return first && cJSON_IsString(first) ? xstrdup(first->valuestring) : NULL;
 }
 
 /* "Message: {\"Errors\":[\"text\"]}" becomes "text". */

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define MEASURE_MS 5000      /* shorter, and what is in flight would count for too much */
 #define MEASURE_MAX_MS 15000 /* longer, and the bucket may have been full in between */
@@ -196,7 +197,7 @@ static void sweep(struct limiter_bucket *b, int64_t now)
     _cleanup_(freep) uint64_t *gone = xcalloc(b->callers.len + 1, sizeof(*gone));
     map_foreach (entry, &b->callers)
         if (is_void(b, entry->value, now))
-            (void)sscanf(entry->key, "%" SCNx64, &gone[n++]);
+            gone[n++] = strtoull(entry->key, NULL, 16);
     for (size_t i = 0; i < n; i++) {
         char text[KEY_SIZE];
         key_text(gone[i], text);

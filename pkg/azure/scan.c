@@ -196,6 +196,8 @@ static size_t head_of(const char *s, size_t len, size_t max)
 
 static bool is_control(const char *s, size_t n)
 {
+    if (n == 0)
+        return false;
     unsigned char a = (unsigned char)s[0], b = n > 1 ? (unsigned char)s[1] : 0;
 
     return a < ' ' || a == 0x7f || (n == 1 && a >= 0x80) || (n == 2 && a == 0xC2 && b < 0xA0);

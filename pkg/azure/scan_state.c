@@ -94,7 +94,7 @@ struct scan_container *scan_state_add(struct scan_state *state, const char *data
     container->database = xstrdup(database);
     container->name = xstrdup(name);
     container->rid = xstrdup(rid);
-    state->containers = xrealloc(state->containers, (state->n + 1) * sizeof(*state->containers));
+    state->containers = xrealloc(state->containers, (state->n + 1) * sizeof(struct scan_container *));
     state->containers[state->n++] = container;
     (void)map_set(&state->by_name, key, container);
     return container;

@@ -154,7 +154,7 @@ static int wait_for_end(const struct run *run, pid_t pid, int64_t deadline_ms, i
 int run_program(const struct run *run, struct buf *out, struct err *err)
 {
     int64_t deadline_ms = clock_mono_ms() + run->timeout_ms;
-    struct child child;
+    struct child child = {.pid = -1, .out = -1, .errors = -1};
     int status = 0;
 
     if (start(run, &child, err) < 0)
