@@ -162,7 +162,11 @@ void cmk_say_scanning(const struct look *l, char *ret, size_t size)
 {
     const struct cmk_scan_evidence *scan = &l->view->evidence.scan;
 
-    if (scan->containers == 0)
+    if (scan->state == CMK_SCAN_FAILED)
+        say("Searching the account's data for document ids over 990 bytes was interrupted and is taken up again by "
+            "itself: %s",
+            scan->error.msg);
+    else if (scan->containers == 0)
         say("Searching the account's data for document ids over 990 bytes has just begun");
     else
         say("Searching the account's data for document ids over 990 bytes: %lld of %lld containers and %lld of %lld "

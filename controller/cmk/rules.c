@@ -294,11 +294,14 @@ static bool evidence_is_unreadable(const struct look *l)
     return l->view->evidence_fact == CMK_FAILED_TO_READ;
 }
 
+/* One that was interrupted is taken up again: nothing is sent before it has ended one way or the other. */
 static bool scan_runs(const struct look *l)
 {
-    enum cmk_scan_state state = l->view->evidence.scan.state;
+    const struct cmk_scan_evidence *scan = &l->view->evidence.scan;
+    bool interrupted = scan->state == CMK_SCAN_FAILED && err_is_transient(&scan->error);
 
-    return l->spec->document_ids == CMK_IDS_SCAN && (state == CMK_SCAN_NONE || state == CMK_SCAN_RUNNING);
+    return l->spec->document_ids == CMK_IDS_SCAN &&
+           (scan->state == CMK_SCAN_NONE || scan->state == CMK_SCAN_RUNNING || interrupted);
 }
 
 static bool account_is_unsupported(const struct look *l)

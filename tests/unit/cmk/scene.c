@@ -269,6 +269,10 @@ static void w_scan(struct scene *s, const char *v)
         i++;
     spec_of(s)->document_ids = CMK_IDS_SCAN;
     s->view.evidence.scan.state = (enum cmk_scan_state)i;
+    if (i == ARRAY_LEN(states)) { /* "interrupted" */
+        s->view.evidence.scan.state = CMK_SCAN_FAILED;
+        (void)err_set(&s->view.evidence.scan.error, ERR_UNAVAILABLE, "the gateway went away");
+    }
 }
 
 static void w_culprit(struct scene *s, const char *v)

@@ -284,6 +284,8 @@ static const struct row rows[] = {
         RESTS("evidence-unreadable", AZURE_UNAVAILABLE, UNREACHABLE, BACKOFF)},
     {"the data is being searched", "account scan=running", RESTS("scan-running", PREFLIGHT_RUNNING, WORKING, MINUTE)},
     {"the search has not begun", "account scan=none", RESTS("scan-running", PREFLIGHT_RUNNING, WORKING, MINUTE)},
+    {"the search was interrupted and goes on", "account scan=interrupted",
+        RESTS("scan-running", PREFLIGHT_RUNNING, WORKING, MINUTE)},
     {"the search found nothing", "account scan=clean", STARTS("write-ahead", WRITE_AHEAD)},
     {"the search found long ids", "account scan=found",
         RESTS("preflight-failed", PREFLIGHT_FAILED, STALLED, 10 * MINUTE)},
