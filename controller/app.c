@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/trim.h"
 #include "controller/azure_port.h"
 #include "controller/codec.h"
 #include "controller/health.h"
@@ -118,6 +119,7 @@ static void on_list_end(void *ctx)
         work_queue_add(app->queue, e->key);
     map_done(&app->listed);
     app->listing = false;
+    memory_trim();
     if (!health_set_synced(&app->health))
         log_info("synced", LOG_I("resources", store_len(app->store)));
 }

@@ -1,6 +1,7 @@
 /* cosmoscmk controller: from the command line to a running controller, until a signal ends it. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/trim.h"
 #include "controller/app.h"
 #include "controller/commands.h"
 #include "controller/flags.h"
@@ -13,6 +14,10 @@
 #define SECOND 1000LL
 #define HOUR (3600 * SECOND)
 #define DAY (24 * HOUR)
+
+/* Of wait_for_signal(). */
+#define TIDY_SOON_S 30
+#define TIDY_EVERY_S 600
 
 struct settings {
     struct app_options app;
@@ -136,11 +141,17 @@ static void block_signals(sigset_t *set)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* The thread that waits has time to tidy up: soon after the first list, when the passes that it brought are over, and
+ * from time to time. */
 static void wait_for_signal(const sigset_t *set)
 {
-    int number = 0;
+    const struct timespec soon = {.tv_sec = TIDY_SOON_S}, later = {.tv_sec = TIDY_EVERY_S};
+    int number = sigtimedwait(set, NULL, &soon);
 
-    (void)sigwait(set, &number);
+    while (number < 0) {
+        memory_trim();
+        number = sigtimedwait(set, NULL, &later);
+    }
     log_info("stopping", LOG_S("signal", number == SIGINT ? "SIGINT" : "SIGTERM"));
     (void)pthread_sigmask(SIG_UNBLOCK, set, NULL); /* a second signal ends it at once */
 }
