@@ -79,7 +79,7 @@ static void on_list_begin(void *ctx)
     struct app *app = ctx;
 
     app->listing = true;
-    store_list_begin(app->store);
+    store_list_begin(app->store, NULL);
 }
 
 static void on_upsert(void *ctx, const cJSON *object)
@@ -114,7 +114,7 @@ static void on_list_end(void *ctx)
 {
     struct app *app = ctx;
 
-    store_list_end(app->store, enqueue, app);
+    store_list_end(app->store, NULL, enqueue, app);
     map_foreach (e, &app->listed)
         work_queue_add(app->queue, e->key);
     map_done(&app->listed);
