@@ -98,6 +98,7 @@ static void begin(struct fixture *f, const struct api_answer *script, size_t n)
     free(config.server);
     f->options = (struct kube_reflector_options){
         .resource = &cmks,
+        .no_watch_list = true,
         .backoff_base_ms = 1,
         .backoff_max_ms = 4,
         .cancel = http_cancel_new(),
