@@ -72,7 +72,9 @@ static size_t make_flags(struct flag *ret, struct settings *s)
         {"settle", FLAG_DURATION, &o->cmk.settle, "DURATION",
             "how long the effect of a change may take to show when its answer was lost (default 2m)", SECOND, HOUR},
         {"resync", FLAG_DURATION, &o->cmk.resync, "DURATION",
-            "time between looks at an account that is Ready (default 10m)", SECOND, DAY},
+            "time between looks at accounts that are Ready; many in one subscription are read by one list (default "
+            "10m)",
+            SECOND, DAY},
         {"recheck", FLAG_DURATION, &o->cmk.recheck, "DURATION",
             "time between looks at what stalls a resource (default 10m)", SECOND, DAY},
         {"retry-min", FLAG_DURATION, &o->cmk.retry_base, "DURATION",

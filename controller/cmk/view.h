@@ -145,5 +145,9 @@ void cmk_fold(struct cmk_view *view, const struct cmk_step *step, struct cmk_res
 /* At the end of a pass, and before a write ahead: conditions, plan, preflight and account go into view->status. */
 void cmk_conclude(struct cmk_view *view, const struct cmk_step *step);
 
+/* By its status the resource is Ready for this very spec, nothing is open and nothing was asked for: only Azure can
+ * bring news. */
+bool cmk_is_settled(const struct cmk_resource *resource);
+
 /* An operation is on its way: recorded, sent or running. */
 bool cmk_operation_open(const struct cmk_operation *operation);
