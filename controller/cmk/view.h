@@ -12,6 +12,7 @@
 struct cmk_options {
     int64_t poll_min; /* between looks at a running operation: an eighth of its age, within these two */
     int64_t poll_max;
+    int64_t progress;   /* between writes that only tell how long an operation has been running */
     int64_t settle;     /* how long the effect of a sent request may take to show */
     int64_t resync;     /* between looks at an account that is as desired */
     int64_t recheck;    /* between looks at what stalled a resource */
