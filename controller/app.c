@@ -6,27 +6,24 @@
 #include "base/env.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "base/trim.h"
 #include "controller/azure_port.h"
 #include "controller/codec.h"
 #include "controller/health.h"
+#include "controller/informer.h"
 #include "controller/kube_port.h"
 #include "controller/scan_access.h"
 #include "controller/scanner.h"
 #include "controller/sweeper.h"
 #include "controller/workers.h"
 #include "http/url.h"
-#include "kube/reflector.h"
+#include "kube/client.h"
 
-#include <pthread.h>
 #include <sys/utsname.h>
 
 #define PEM_MAX 1048576
 #define DRAIN_MS 1500
-#define WATCH_IDLE_MS 90000 /* servers send a bookmark about once a minute */
 
 /* Layers of the client that ARM is called through, outermost first (design 4.1, pkg/http/layer.h). */
 struct arm_layers {
@@ -37,7 +34,7 @@ struct app {
     const struct app_options *options;
 
     struct http_engine *engine;
-    struct http_cancel *azure_cancel, *watch_cancel;
+    struct http_cancel *azure_cancel;
     struct http_tls *azure_tls;
     struct azure_cloud *cloud;
     struct azure_credential *credential;
@@ -59,16 +56,11 @@ struct app {
     struct workers *workers;
     struct sweep *sweep;
     struct sweeper *sweeper;
-    pthread_t reflector;
-    bool reflecting;
-    /* Of the reflector's thread: while a list is read, what it changed waits for its end. Who owns an account is known
-     * only when all are known. */
-    bool listing;
-    struct map listed;
+    struct informer *informer;
     struct health health;
 };
 
-/* ---- the informer: from the watch into the store and the queue ---- */
+/* ---- the informer ---- */
 
 static void enqueue(void *ctx, const char *key)
 {
@@ -77,85 +69,41 @@ static void enqueue(void *ctx, const char *key)
     work_queue_add(app->queue, key);
 }
 
-static void on_list_begin(void *ctx)
+static void on_synced(void *ctx, bool first)
 {
     struct app *app = ctx;
 
-    app->listing = true;
-    store_list_begin(app->store, NULL);
-}
-
-static void on_upsert(void *ctx, const cJSON *object)
-{
-    struct app *app = ctx;
-    struct cmk_resource resource;
-    struct err err = ERR_INIT;
-
-    if (cmk_decode(&resource, object, &err) < 0) {
-        log_warn("object ignored", LOG_S("error", err.msg));
-        return;
-    }
-    _cleanup_(freep) char *key = store_key(resource.ns, resource.name);
-    bool sweep_will_look = !health_is_synced(&app->health) && cmk_is_settled(&resource);
-    if (store_put(app->store, &resource) != STORE_CHANGED)
-        return;
-    if (sweep_will_look)
-        return;
-    if (app->listing)
-        (void)map_set(&app->listed, key, app);
-    else
-        work_queue_add(app->queue, key);
-}
-
-static void on_remove(void *ctx, const char *ns, const char *name)
-{
-    struct app *app = ctx;
-    _cleanup_(freep) char *key = store_key(ns, name);
-
-    store_remove(app->store, key, enqueue, app);
-    work_queue_remove(app->queue, key);
-}
-
-static void on_list_end(void *ctx)
-{
-    struct app *app = ctx;
-
-    store_list_end(app->store, NULL, enqueue, app);
-    map_foreach (e, &app->listed)
-        work_queue_add(app->queue, e->key);
-    map_done(&app->listed);
-    app->listing = false;
-    memory_trim();
-    if (!health_set_synced(&app->health))
+    if (first) {
+        (void)health_set_synced(&app->health);
         log_info("synced", LOG_I("resources", store_len(app->store)));
+    }
     sweeper_begin(app->sweeper);
 }
 
-static void on_trouble(void *ctx _unused_, const struct err *err, int64_t retry_in_ms)
+static int start_informer(struct app *app, struct err *err)
 {
-    log_warn("watching the API server", LOG_S("error", err->msg), LOG_I("retryInMs", retry_in_ms),
-        LOG_S("hint", err->kind == ERR_NOT_FOUND ? "is the CRD installed? kubectl apply -f crd/cosmoscmk.yaml" : ""));
+    const struct informer_options options = {.client = app->kube,
+        .store = app->store,
+        .queue = app->queue,
+        .namespaces = app->options->namespaces.items,
+        .n_namespaces = app->options->namespaces.n,
+        .label_selector = app->options->label_selector,
+        .looked_after = cmk_is_settled,
+        .synced = on_synced,
+        .ctx = app};
+
+    return informer_start(&app->informer, &options, err);
 }
 
-static void *reflect(void *ctx)
+static int check_namespaces(const struct flag_list *list, struct err *err)
 {
-    struct app *app = ctx;
-    const struct kube_reflector_options options = {
-        .resource = &cosmoscmk_resource,
-        .ns = app->options->namespace_name,
-        .label_selector = app->options->label_selector,
-        .idle_timeout_ms = WATCH_IDLE_MS,
-        .cancel = app->watch_cancel,
-        .list_begin = on_list_begin,
-        .upsert = on_upsert,
-        .remove = on_remove,
-        .list_end = on_list_end,
-        .trouble = on_trouble,
-        .ctx = app,
-    };
-
-    kube_reflector_run(app->kube, &options);
-    return NULL;
+    for (size_t i = 0; i < list->n; i++)
+        if (!kube_is_label(list->items[i]))
+            return err_set(err, ERR_INVALID,
+                "--namespace takes names of namespaces (lower-case letters, digits and dashes, at most 63), not "
+                "\"%.100s\"",
+                list->items[i]);
+    return 0;
 }
 
 /* ---- the parts, in the order in which they are made ---- */
@@ -342,10 +290,7 @@ static int start_threads(struct app *app, struct err *err)
     if (health_start(&app->health, app->options->probe_address, app->engine, app->workers, err) < 0)
         return -1;
     app->sweeper = sweeper_start(app->sweep, app->options->cmk.resync);
-    if (pthread_create(&app->reflector, NULL, reflect, app) != 0)
-        return err_set(err, ERR_INTERNAL, "cannot start a thread");
-    app->reflecting = true;
-    return 0;
+    return start_informer(app, err);
 }
 
 int app_start(struct app **ret, const struct app_options *options, struct err *err)
@@ -354,8 +299,8 @@ int app_start(struct app **ret, const struct app_options *options, struct err *e
 
     app->options = options;
     app->azure_cancel = http_cancel_new();
-    app->watch_cancel = http_cancel_new();
-    if (make_engine(app, err) < 0 || make_azure(app, err) < 0 || make_kube(app, err) < 0)
+    if (check_namespaces(&options->namespaces, err) < 0 || make_engine(app, err) < 0 || make_azure(app, err) < 0 ||
+        make_kube(app, err) < 0)
         return -1;
     make_core(app);
     if (start_threads(app, err) < 0)
@@ -376,7 +321,7 @@ static void drain(struct app *app)
 
 static void stop_threads(struct app *app)
 {
-    http_cancel_trigger(app->watch_cancel);
+    informer_cancel(app->informer);
     if (app->queue)
         work_queue_stop(app->queue);
     if (app->workers)
@@ -384,8 +329,7 @@ static void stop_threads(struct app *app)
     http_cancel_trigger(app->azure_cancel);
     if (app->kube)
         kube_client_cancel(app->kube);
-    if (app->reflecting)
-        (void)pthread_join(app->reflector, NULL);
+    app->informer = informer_join(app->informer);
     health_stop(&app->health);
     app->sweeper = sweeper_stop(app->sweeper);
     app->workers = workers_join(app->workers);
@@ -412,8 +356,6 @@ struct app *app_stop(struct app *app)
     http_tls_unref(app->azure_tls);
     http_engine_free(app->engine);
     http_cancel_free(app->azure_cancel);
-    http_cancel_free(app->watch_cancel);
-    map_done(&app->listed);
     free(app);
     return NULL;
 }

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "cmk/view.h"
+#include "controller/flags.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,7 +11,7 @@
 struct app_options {
     const char *kubeconfig;
     const char *context;
-    const char *namespace_name; /* NULL: all */
+    struct flag_list namespaces; /* none: all */
     const char *label_selector;
     int64_t workers;
     const char *probe_address; /* "ADDRESS:PORT", ":PORT" for all addresses; "" for none */

@@ -315,7 +315,10 @@ static void drop(struct store *store, struct entry *entry, void (*enqueue)(void 
     if (account) {
         index_remove(store, entry, account);
         for (struct entry *e = first_of_account(store, account); e; e = e->next_of_account)
-            enqueue(ctx, e->key);
+            if (enqueue)
+                enqueue(ctx, e->key);
+            else
+                e->held = true;
     }
     table_remove(&store->entries, entry);
     forget(store, entry);
@@ -441,48 +444,48 @@ static bool is_older(const struct cmk_resource *a, const struct cmk_resource *b)
     return a->created_at != b->created_at ? a->created_at < b->created_at : strcmp(a->uid, b->uid) < 0;
 }
 
-/* Called with the lock held: the oldest of the chain, if it is another one and older than item. */
-static char *older_in_chain(struct store *store, const struct entry *first, const struct store_item *item)
+/* Called with the lock held. NULL when all are being deleted, or there is none; *ret is its head otherwise. */
+static struct entry *oldest_in_chain(struct store *store, struct entry *first, struct cmk_resource *ret)
 {
-    _cleanup_(cmk_resource_done) struct cmk_resource oldest = {0};
+    struct entry *oldest = NULL;
 
-    for (const struct entry *e = first; e; e = e->next_of_account) {
-        _cleanup_(cmk_resource_done) struct cmk_resource other;
-        unpack_head(store->pool, e->current, &other);
-        if (e == item->entry || other.deleting || !is_older(&other, oldest.uid ? &oldest : &item->resource))
+    for (struct entry *e = first; e; e = e->next_of_account) {
+        _cleanup_(cmk_resource_done) struct cmk_resource head;
+        unpack_head(store->pool, e->current, &head);
+        if (head.deleting || (oldest && !is_older(&head, ret)))
             continue;
-        cmk_resource_done(&oldest);
-        oldest = other;
-        other = (struct cmk_resource){0};
+        oldest = e;
+        cmk_resource_done(ret);
+        *ret = head;
+        head = (struct cmk_resource){0};
     }
-    return oldest.uid ? store_key(oldest.ns, oldest.name) : NULL;
+    return oldest;
 }
 
 char *store_older_owner(struct store *store, const struct store_item *item)
 {
+    _cleanup_(cmk_resource_done) struct cmk_resource oldest = {0};
     _cleanup_(freep) char *account = account_of(&item->resource);
 
     if (!account)
         return NULL;
     pthread_mutex_lock(&store->lock);
-    char *owner = older_in_chain(store, first_of_account(store, account), item);
+    struct entry *owner = oldest_in_chain(store, first_of_account(store, account), &oldest);
     pthread_mutex_unlock(&store->lock);
-    return owner;
+    return owner && owner != item->entry && is_older(&oldest, &item->resource) ? store_key(oldest.ns, oldest.name)
+                                                                               : NULL;
 }
 
 struct store_item *store_owner_of(struct store *store, const char *account_id)
 {
     _cleanup_(freep) char *account = cmk_account_key(account_id);
-    struct store_item *owner = NULL;
+    _cleanup_(cmk_resource_done) struct cmk_resource oldest = {0};
 
     pthread_mutex_lock(&store->lock);
-    for (struct entry *e = map_get(&store->accounts, account); e; e = e->next_of_account)
-        if (!e->current->resource.deleting && (!owner || is_older(&e->current->resource, &owner->resource)))
-            owner = e->current;
-    if (owner)
-        atomic_fetch_add(&owner->refs, 1);
+    struct entry *owner = oldest_in_chain(store, first_of_account(store, account), &oldest);
+    struct store_item *item = owner ? item_new(store, owner) : NULL;
     pthread_mutex_unlock(&store->lock);
-    return owner;
+    return item;
 }
 
 char **store_keys(struct store *store, size_t *ret_n)
@@ -490,8 +493,7 @@ char **store_keys(struct store *store, size_t *ret_n)
     pthread_mutex_lock(&store->lock);
     char **keys = xcalloc(store->entries.len + 1, sizeof(*keys));
     size_t n = 0;
-    map_foreach (e, &store->entries)
-        keys[n++] = xstrdup(e->key);
+    table_foreach(slot, &store->entries) keys[n++] = xstrdup(((const struct entry *)*slot)->key);
     pthread_mutex_unlock(&store->lock);
     *ret_n = n;
     return keys;

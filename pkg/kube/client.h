@@ -28,6 +28,9 @@ struct kube_resource {
     const char *plural;
 };
 
+/* An RFC 1123 label: what namespaces are called. */
+bool kube_is_label(const char *s);
+
 /* Namespace and name are checked to be DNS labels or subdomains before they become part of a path (ERR_INVALID). ns
  * NULL: a cluster-scoped object or, for lists, all namespaces. */
 int kube_get(struct kube_client *client, const struct kube_resource *resource, const char *ns, const char *name,

@@ -40,6 +40,7 @@ struct options {
     int64_t history;
     const char *token;
     bool gone_as_http;
+    bool no_watch_list;
 };
 
 static int parse_options(struct options *o, int argc, char **argv, struct err *err)
@@ -53,6 +54,8 @@ static int parse_options(struct options *o, int argc, char **argv, struct err *e
         {"watch-seconds", "S", FAKE_SECONDS, &o->watch_ms,
             "end watches after this time, if the client did not ask for less"},
         {"history", "N", FAKE_INT, &o->history, "changes that are remembered for watches and paged lists (20000)"},
+        {"no-watch-list", NULL, FAKE_FLAG, &o->no_watch_list,
+            "refuse watches with sendInitialEvents, as a server without WatchList does"},
         {"gone-as-http", NULL, FAKE_FLAG, &o->gone_as_http,
             "answer a watch from too far back with HTTP 410, not in the stream"},
     };
@@ -83,7 +86,8 @@ static void api_init(struct api *api, const struct options *o)
         .bookmark_ms = o->bookmark_ms,
         .watch_ms = o->watch_ms,
         .token = o->token,
-        .gone_as_http = o->gone_as_http};
+        .gone_as_http = o->gone_as_http,
+        .no_watch_list = o->no_watch_list};
     (void)pthread_mutex_init(&api->lock, NULL);
     registry_add_builtin(&api->registry);
     for (size_t i = 0; i < ARRAY_LEN(namespaces); i++)
