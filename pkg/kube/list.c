@@ -175,7 +175,9 @@ static int step(struct kube_list *list, char c, struct err *err)
         list->expect = NAME;
     if (list->expect == FIRST_ITEM)
         list->expect = ITEM;
-    list->in_value = list->expect == NAME || list->expect == VALUE || list->expect == ITEM;
+    /* json_parse would let a byte order mark begin each value. */
+    list->in_value = (list->expect == NAME || list->expect == VALUE || list->expect == ITEM) && c != '\0' &&
+                     strchr("\"{[-0123456789tfn", c);
     return list->in_value ? 0 : no_list(err);
 }
 
