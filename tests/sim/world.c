@@ -67,6 +67,24 @@ static void uuid(void *ctx, char ret[static UUID_SIZE])
     (void)snprintf(ret, UUID_SIZE, "c0000000-0000-4000-8000-%012llx", (unsigned long long)++w->uuids);
 }
 
+/* Only what was written is told, and never where an operation can be read. */
+static void record_event(
+    void *ctx, const struct cmk_resource *resource, const char *resource_version, const struct cmk_event *event)
+{
+    struct world *w = ctx;
+    _cleanup_(freep) char *key = store_key(resource->ns, resource->name);
+    const struct world_object *o = world_object_at(w, key);
+
+    w->n_events++;
+    if (w->dead || w->n_effects == w->pass_begin)
+        violation(w, "%s: the event %s of nothing that was written", key, event->reason);
+    if (o->exists && !str_eq(resource_version, json_string_at(o->json, "metadata.resourceVersion")))
+        violation(w, "%s: the event %s of another version", key, event->reason);
+    if (strstr(event->note, "/operationsStatus/") || strstr(event->note, "api-version"))
+        violation(w, "%s: the event %s shows the URL of an operation", key, event->reason);
+    trace_event(w, event);
+}
+
 static void enqueue(void *ctx, const char *key)
 {
     struct world *w = ctx;
@@ -87,6 +105,7 @@ static void process_start(struct world *w)
     w->kube = (struct kube_port_context){.client = (struct kube_client *)w, .store = w->store};
     w->ports = (struct ports){.azure = world_azure_port(w),
         .kube = kube_port_make(&w->kube),
+        .events = {.ctx = w, .record = record_event},
         .world = {.ctx = w, .now_ms = now_ms, .uuid = uuid}};
     w->reconciler = (struct reconciler){.ports = &w->ports, .options = &cmk_default_options, .store = w->store};
     for (size_t i = 0; i < w->n_objects; i++)
