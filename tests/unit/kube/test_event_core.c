@@ -128,7 +128,8 @@ static void a_series_that_goes_on_is_refreshed_every_half_hour(void **state _unu
     for (int64_t now = 0; now < 95 * MINUTE; now += MINUTE) {
         enum event_verdict verdict = event_core_observe(core, &event, at(now), 1, &s);
         written += verdict == EVENT_CREATE || verdict == EVENT_PATCH;
-        written += event_core_due(core, at(now), false, &s, &wake) == EVENT_PATCH;
+        while (event_core_due(core, at(now), false, &s, &wake) == EVENT_PATCH)
+            written++;
         assert_true(wake > now && wake <= now + 30 * MINUTE);
     }
     assert_int_equal(written, 2 + 3);

@@ -1,4 +1,5 @@
-/* The recorder against a scripted API server: what it asks for, what it gives up, and that it never holds anybody up. */
+/* The recorder against a scripted API server: what it asks for, what it gives up, and that it never holds anybody up.
+ */
 #include "unit.h"
 
 #include "api_server.h"
