@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timefmt.h"
-#include "cmk/rules.h"
+#include "cmk/messages.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -125,9 +125,9 @@ static void add_begun(
     const char *undo = op->type != CMK_ENABLE_KEY ? ""
                        : previous                 ? ". The key can be changed again, but not taken away"
                                   : ". This cannot be undone: the key can be changed, but not taken away";
-    char *note = xasprintf("%s %s (%s%s%s) for the account %s, correlation id %s%s%s", how, step, or_dash(op->target),
-        previous ? ", in place of " : "", previous ? previous : "", or_dash(view->resource->spec.account_id),
-        or_dash(op->correlation_id), after, undo);
+    char *note = xasprintf("%s %s (%s%s%s) for the account %s, correlation id %s%s%s", how, step,
+        cmk_short_target(op->target), previous ? ", in place of " : "", previous ? previous : "",
+        or_dash(view->resource->spec.account_id), or_dash(op->correlation_id), after, undo);
 
     add(events, reason, step, false, note);
     if (op->type == CMK_ENABLE_KEY && op->attempts == 1)
@@ -154,8 +154,8 @@ static void add_succeeded(struct cmk_events *events, const struct cmk_operation 
 
     duration_format(op->completed_at > since ? op->completed_at - since : 0, took);
     add_other(events, SUCCEEDED, op,
-        xasprintf("%s (%s) is done after %s; correlation id %s", cmk_step_type_name(op->type), or_dash(op->target),
-            took, or_dash(op->correlation_id)));
+        xasprintf("%s (%s) is done after %s; correlation id %s", cmk_step_type_name(op->type),
+            cmk_short_target(op->target), took, or_dash(op->correlation_id)));
 }
 
 static void add_failed(struct cmk_events *events, const struct cmk_operation *op)

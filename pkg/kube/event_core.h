@@ -64,8 +64,8 @@ enum event_verdict event_core_observe(struct event_core *core, const struct kube
     uint64_t unique, struct event_series *ret);
 
 /* The next count that is due to be written: EVENT_PATCH, and the core takes it as written. EVENT_COUNTED when there is
- * none before *ret_wake (monotonic; INT64_MAX: none at all), which is set only then. At the end of the program everything not yet written is
- * due: all. */
+ * none before *ret_wake (monotonic; INT64_MAX: none at all), which is set only then. At the end of the program
+ * everything not yet written is due: all. */
 enum event_verdict event_core_due(
     struct event_core *core, struct event_time now, bool all, struct event_series *ret, int64_t *ret_wake);
 
