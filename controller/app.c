@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "controller/azure_port.h"
 #include "controller/codec.h"
+#include "controller/events.h"
 #include "controller/health.h"
 #include "controller/informer.h"
 #include "controller/kube_port.h"
@@ -24,6 +25,7 @@
 
 #define PEM_MAX 1048576
 #define DRAIN_MS 1500
+#define EVENTS_FLUSH_MS 1000
 
 /* Layers of the client that ARM is called through, outermost first (design 4.1, pkg/http/layer.h). */
 struct arm_layers {
@@ -46,6 +48,7 @@ struct app {
     struct scanner *scanner;
     char loopback_host[256];
     struct kube_client *kube;
+    struct kube_events *events;
 
     struct store *store;
     struct work_queue *queue;
@@ -271,8 +274,10 @@ static void make_core(struct app *app)
     app->azure_context = (struct azure_port_context){.client = app->arm,
         .scanner = app->scanner,
         .evidence = {.cloud = app->cloud, .roles = app->roles, .cosmos_principal_id = app->cloud->cosmos_principal_id}};
+    app->events = controller_events_new(app->kube);
     app->ports = (struct ports){.azure = azure_port_make(&app->azure_context),
         .kube = kube_port_make(&app->kube_context),
+        .events = event_port_make(app->events),
         .world = {.now_ms = wall_now, .uuid = new_uuid}};
     app->reconciler = (struct reconciler){.ports = &app->ports,
         .options = &app->options->cmk,
@@ -327,6 +332,8 @@ static void stop_threads(struct app *app)
     if (app->workers)
         drain(app);
     http_cancel_trigger(app->azure_cancel);
+    if (app->events)
+        kube_events_flush(app->events, EVENTS_FLUSH_MS);
     if (app->kube)
         kube_client_cancel(app->kube);
     app->informer = informer_join(app->informer);
@@ -350,6 +357,7 @@ struct app *app_stop(struct app *app)
     http_retry_free(app->arm_layers.retry);
     limiter_free(app->arm_layers.limiter);
     http_auth_free(app->arm_layers.auth);
+    kube_events_free(app->events);
     kube_client_free(app->kube);
     azure_credential_free(app->credential);
     azure_cloud_free(app->cloud);

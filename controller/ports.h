@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/random.h"
+#include "cmk/events.h"
 #include "cmk/view.h"
 
 struct azure_port {
@@ -46,8 +47,17 @@ struct world_port {
     void (*uuid)(void *ctx, char ret[static UUID_SIZE]);
 };
 
+/* Tells people. Never blocks and never fails: an event is a courtesy. */
+struct event_port {
+    void *ctx;
+    /* record NULL: nobody listens. */
+    void (*record)(
+        void *ctx, const struct cmk_resource *resource, const char *resource_version, const struct cmk_event *event);
+};
+
 struct ports {
     struct azure_port azure;
     struct kube_port kube;
+    struct event_port events;
     struct world_port world;
 };

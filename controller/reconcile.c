@@ -18,6 +18,8 @@ struct pass {
     char *version; /* of the resource as last read or written in this pass */
     char *owner;
     struct tz *zone;
+    struct cmk_events events; /* to be told once what they are about is written */
+    size_t n_effect_events;   /* how many of them are about operations, not conditions */
 };
 
 static void result_done(struct cmk_result *result)
@@ -31,6 +33,15 @@ static void result_done(struct cmk_result *result)
     cmk_evidence_done(&result->evidence);
 }
 
+static void tell(struct pass *p)
+{
+    const struct event_port *port = &p->r->ports->events;
+
+    for (size_t i = 0; port->record && i < p->events.n; i++)
+        port->record(port->ctx, p->view.resource, p->version, &p->events.list[i]);
+    p->events.n = 0;
+}
+
 static int write_status(struct pass *p, struct err *err)
 {
     const struct kube_port *kube = &p->r->ports->kube;
@@ -40,6 +51,7 @@ static int write_status(struct pass *p, struct err *err)
         return -1;
     free(p->version);
     p->version = version;
+    tell(p);
     return 0;
 }
 
@@ -115,10 +127,14 @@ static struct reconcile_verdict write_failed(struct pass *p, const struct cmk_st
         log_debug("status write conflict", LOG_S("namespace", r->ns), LOG_S("name", r->name));
     else
         log_warn("status not written", LOG_S("namespace", r->ns), LOG_S("name", r->name), LOG_S("error", err->msg));
-    if (p->view.sent && step->effect == CMK_REST &&
-        kube->write_operation(kube->ctx, r, &p->view.status.operation, &again) < 0)
-        log_warn("operation not recorded; it will be found by reading the account", LOG_S("namespace", r->ns),
-            LOG_S("name", r->name), LOG_S("error", again.msg));
+    p->events.n = p->n_effect_events; /* of conditions that were not written */
+    if (p->view.sent && step->effect == CMK_REST) {
+        if (kube->write_operation(kube->ctx, r, &p->view.status.operation, &again) == 0)
+            tell(p);
+        else
+            log_warn("operation not recorded; it will be found by reading the account", LOG_S("namespace", r->ns),
+                LOG_S("name", r->name), LOG_S("error", again.msg));
+    }
     return (struct reconcile_verdict){.backoff = true, .rule = step->rule};
 }
 
@@ -151,6 +167,8 @@ static struct reconcile_verdict rest(struct pass *p, const struct cmk_step *step
     bool written_before = !str_eq(p->version, p->view.resource->resource_version);
 
     cmk_conclude(&p->view, step);
+    p->n_effect_events = p->events.n;
+    cmk_events_add(&p->events, &p->view, step);
     if (written_before || !cmk_status_equal(&p->view.status, read)) {
         log_transition(p, step);
         if (write_status(p, &err) < 0)
@@ -179,6 +197,7 @@ static struct reconcile_verdict run(struct pass *p)
         log_step(p, &step, &result);
         p->view.now = world->now_ms(world->ctx);
         cmk_fold(&p->view, &step, &result);
+        cmk_events_add(&p->events, &p->view, &step);
         result_done(&result);
     }
     log_error("a pass did not come to rest; please report this", LOG_S("namespace", p->view.resource->ns),

@@ -16,8 +16,7 @@ static const char *or_dash(const char *s)
     return str_empty(s) ? "-" : s;
 }
 
-/* The last part of a resource id, which is how people call an identity; other targets are short enough. */
-static const char *short_name(const char *target)
+const char *cmk_short_target(const char *target)
 {
     const char *slash = target && cmk_user_identity_of(target) ? strrchr(target, '/') : NULL;
 
@@ -29,13 +28,13 @@ static void doing(const struct cmk_operation *op, char *ret, size_t size)
 {
     switch (op->type) {
     case CMK_ATTACH_IDENTITY:
-        say("attaching the identity %s to the account", short_name(op->target));
+        say("attaching the identity %s to the account", cmk_short_target(op->target));
         break;
     case CMK_GRANT_KEY_ACCESS:
         say("giving the default identity access to %s", or_dash(op->target));
         break;
     case CMK_SET_DEFAULT_IDENTITY:
-        say("making %s the account's default identity", short_name(op->target));
+        say("making %s the account's default identity", cmk_short_target(op->target));
         break;
     case CMK_ENABLE_KEY:
         say("encrypting the account with %s", or_dash(op->target));

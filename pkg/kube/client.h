@@ -57,9 +57,13 @@ struct kube_list_page {
     const char *continue_token; /* NULL or "": first page */
     struct http_cancel *cancel; /* ends this call; NULL: only kube_client_cancel does */
 };
-/* Streams the raw bytes of one page to on_data (see http.h), for kube/list.h. Never repeated by itself. */
+/* One page as the server sent it: items, metadata.resourceVersion, metadata.continue. For lists that are small. */
 int kube_list_page(struct kube_client *client, const struct kube_resource *resource, const struct kube_list_page *page,
-    int (*on_data)(void *, const char *, size_t, struct err *), void *data, struct err *err);
+    cJSON **ret, struct err *err);
+/* The same page as raw bytes to on_data (see http.h), for kube/list.h. It is not repeated by itself. */
+int kube_list_stream(struct kube_client *client, const struct kube_resource *resource,
+    const struct kube_list_page *page, int (*on_data)(void *, const char *, size_t, struct err *), void *data,
+    struct err *err);
 
 struct kube_watch_options {
     const char *ns;

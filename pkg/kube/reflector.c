@@ -133,8 +133,8 @@ static int list_page(struct reflector *r, char **next, struct err *err)
         .cancel = r->o->cancel};
 
     r->page = page;
-    if (kube_list_page(r->client, r->o->resource, &options, on_page_data, r, err) < 0 || kube_list_end(page, err) < 0 ||
-        check_version(r, kube_list_version(page), err) < 0)
+    if (kube_list_stream(r->client, r->o->resource, &options, on_page_data, r, err) < 0 ||
+        kube_list_end(page, err) < 0 || check_version(r, kube_list_version(page), err) < 0)
         return -1;
     begin_list(r);
     str_replace(next, kube_list_continue(page));

@@ -17,13 +17,6 @@ struct fixture {
 static const struct kube_resource cmks = {"cosmoscmk.io", "v1", "cosmoscmks"};
 static const struct kube_resource accounts = {"", "v1", "serviceaccounts"};
 
-static int collect(void *data, const char *bytes, size_t len, struct err *err)
-{
-    (void)err;
-    buf_add(data, bytes, len);
-    return 0;
-}
-
 static void open_client(struct fixture *f)
 {
     struct http_engine_options options = {.user_agent = "test/1"};
@@ -67,14 +60,13 @@ static void each_call_is_the_request_that_the_api_server_expects(void **state)
         {200, "{\"b\":2}"},
         {200, "{\"kind\":\"Status\",\"status\":\"Success\"}"},
         {200, "{\"gitVersion\":\"v1.36.3\"}"},
-        {200, "{\"items\":[1]}"},
-        {200, "{\"items\":[2]}"},
+        {200, "{\"items\":[]}"},
+        {200, "{\"items\":[]}"},
     };
     struct fixture f;
     struct err err;
     _cleanup_(json_freep) cJSON *object = cJSON_CreateObject();
-    cJSON *answers[7] = {0};
-    _cleanup_(buf_done) struct buf lists = BUF_INIT(1024);
+    cJSON *answers[9] = {0};
     (void)state;
 
     begin(&f, script, ARRAY_LEN(script));
@@ -91,10 +83,9 @@ static void each_call_is_the_request_that_the_api_server_expects(void **state)
     assert_int_equal(kube_server_version(f.client, &answers[6], &err), 0);
     assert_string_equal(json_string_at(answers[6], "gitVersion"), "v1.36.3");
     struct kube_list_page page = {.label_selector = "a=b,c in (d)"};
-    assert_int_equal(kube_list_page(f.client, &cmks, &page, collect, &lists, &err), 0);
+    assert_int_equal(kube_list_page(f.client, &cmks, &page, &answers[7], &err), 0);
     page = (struct kube_list_page){.ns = "payments", .limit = 7, .continue_token = "t+/="};
-    assert_int_equal(kube_list_page(f.client, &cmks, &page, collect, &lists, &err), 0);
-    assert_string_equal(buf_str(&lists), "{\"items\":[1]}{\"items\":[2]}");
+    assert_int_equal(kube_list_page(f.client, &cmks, &page, &answers[8], &err), 0);
     assert_journal(&f, "GET " ITEM "/orders\n"
                        "POST " ITEM " type=application/json body={\"kind\":\"CosmosCMK\"}\n"
                        "POST /api/v1/namespaces/payments/serviceaccounts/cosmoscmk/token type=application/json "
@@ -222,6 +213,34 @@ static void a_write_that_gets_no_answer_is_sent_once_and_says_that_its_outcome_i
     end(&f);
 }
 
+static void a_list_may_be_large_but_not_without_end(void **state)
+{
+    struct buf fits = BUF_INIT(32 << 20), exceeds = BUF_INIT(32 << 20);
+    struct fixture f;
+    struct err err;
+    cJSON *answer = NULL;
+    struct kube_list_page page = {.limit = 500};
+    (void)state;
+
+    buf_puts(&fits, "{\"items\":[],\"x\":\"");
+    while (fits.len < (12 << 20))
+        buf_puts(&fits, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+    buf_add(&exceeds, fits.data, fits.len);
+    while (exceeds.len <= (16 << 20))
+        buf_puts(&exceeds, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+    buf_puts(&fits, "\"}");
+    buf_puts(&exceeds, "\"}");
+    struct api_answer script[] = {{200, buf_str(&fits)}, {200, buf_str(&exceeds)}};
+    begin(&f, script, ARRAY_LEN(script));
+    assert_int_equal(kube_list_page(f.client, &cmks, &page, &answer, &err), 0);
+    answer = json_free(answer);
+    assert_int_equal(kube_list_page(f.client, &cmks, &page, &answer, &err), -1);
+    assert_int_equal(err.kind, ERR_TOO_LARGE);
+    end(&f);
+    buf_done(&fits);
+    buf_done(&exceeds);
+}
+
 static int count(void *data, const char *bytes, size_t len, struct err *err)
 {
     (void)bytes;
@@ -230,7 +249,7 @@ static int count(void *data, const char *bytes, size_t len, struct err *err)
     return 0;
 }
 
-static void a_list_is_handed_on_as_it_comes_however_large(void **state)
+static void a_list_as_a_stream_is_handed_on_as_it_comes_however_large(void **state)
 {
     _cleanup_(buf_done) struct buf large = BUF_INIT(32 << 20);
     struct fixture f;
@@ -245,9 +264,9 @@ static void a_list_is_handed_on_as_it_comes_however_large(void **state)
     buf_puts(&large, "\"}");
     struct api_answer script[] = {{200, buf_str(&large)}, {403, STATUS("Forbidden", "not yours")}};
     begin(&f, script, ARRAY_LEN(script));
-    assert_int_equal(kube_list_page(f.client, &cmks, &page, count, &received, &err), 0);
+    assert_int_equal(kube_list_stream(f.client, &cmks, &page, count, &received, &err), 0);
     assert_int_equal(received, large.len);
-    assert_int_equal(kube_list_page(f.client, &cmks, &page, count, &received, &err), -1);
+    assert_int_equal(kube_list_stream(f.client, &cmks, &page, count, &received, &err), -1);
     assert_int_equal(err.kind, ERR_FORBIDDEN);
     assert_string_equal(err.msg, "not yours");
     assert_int_equal(received, large.len);
@@ -344,6 +363,13 @@ static void a_plugin_that_fails_fails_the_call_and_nothing_is_sent(void **state)
 }
 
 /* --- streams and cancelling --- */
+
+static int collect(void *data, const char *bytes, size_t len, struct err *err)
+{
+    (void)err;
+    buf_add(data, bytes, len);
+    return 0;
+}
 
 static int refuse(void *data, const char *bytes, size_t len, struct err *err)
 {
@@ -472,7 +498,8 @@ int main(void)
         cmocka_unit_test(errors_are_kubernetes_own_words),
         cmocka_unit_test(a_get_is_repeated_when_the_server_is_unavailable_for_a_moment_and_a_patch_is_not),
         cmocka_unit_test(a_write_that_gets_no_answer_is_sent_once_and_says_that_its_outcome_is_unknown),
-        cmocka_unit_test(a_list_is_handed_on_as_it_comes_however_large),
+        cmocka_unit_test(a_list_may_be_large_but_not_without_end),
+        cmocka_unit_test(a_list_as_a_stream_is_handed_on_as_it_comes_however_large),
         cmocka_unit_test(a_token_file_that_was_renewed_heals_a_401_within_the_call),
         cmocka_unit_test(an_exec_plugin_is_asked_once_for_many_calls),
         cmocka_unit_test(a_plugin_that_fails_fails_the_call_and_nothing_is_sent),
