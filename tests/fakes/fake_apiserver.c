@@ -13,6 +13,7 @@
 
 #define TICK_MS 50
 #define MAX_BODY (16u << 20)
+#define MAX_QUEUE ((size_t)1 << 30) /* a watch that begins with 100,000 objects is written in one go */
 
 static const char about[] =
     "fake-apiserver: a Kubernetes API server for tests and demonstrations, on loopback, over HTTPS.";
@@ -137,6 +138,7 @@ static int serve(struct options *o, struct err *err)
         .tls_cert_file = o->process.cert_file,
         .tls_key_file = o->process.key_file,
         .max_body = MAX_BODY,
+        .max_queue = MAX_QUEUE,
         .handler = api_handle,
         .ctx = &api};
     int result = httpd_start(&server, &options, err);

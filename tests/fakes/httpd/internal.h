@@ -24,12 +24,10 @@
 #include <libwebsockets.h>
 #include <pthread.h>
 
-#define HEAD_MAX (64 * 1024) /* request line and headers, as sent or as decoded */
-/* Bytes of a streamed answer that wait for a slow peer: a watch that begins with 100,000 objects is written in one go.
- */
-#define STREAM_QUEUE_MAX ((size_t)1 << 30)
-#define WIRE_ENOUGH (256 * 1024) /* do not produce more output while this much waits for the socket */
-#define WIRE_MAX (4 << 20)       /* a peer that makes us produce more than this without reading it is dropped */
+#define HEAD_MAX (64 * 1024)        /* request line and headers, as sent or as decoded */
+#define STREAM_QUEUE_MAX (16 << 20) /* bytes of a streamed answer that wait for a slow peer, unless told otherwise */
+#define WIRE_ENOUGH (256 * 1024)    /* do not produce more output while this much waits for the socket */
+#define WIRE_MAX (4 << 20)          /* a peer that makes us produce more than this without reading it is dropped */
 #define RX_CHUNK (32 * 1024)
 #define DATE_SIZE 64
 
@@ -121,6 +119,7 @@ struct httpd_server {
     httpd_handler handler;
     void *ctx;
     size_t max_body;
+    size_t max_queue;
     int max_connections;
     int port;
     void *tls; /* SSL_CTX or NULL */
