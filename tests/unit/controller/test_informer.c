@@ -160,9 +160,9 @@ static void rig_free(struct rig *rig)
     (void)pthread_join(rig->worker, NULL);
     kube_client_free(rig->kube);
     http_engine_free(rig->engine);
-    for (size_t i = 0; i < rig->server.n_streams; i++)
-        httpd_abort(rig->server.streams[i]);
     httpd_stop(rig->server.httpd);
+    for (size_t i = 0; i < rig->server.n_streams; i++)
+        httpd_abort(rig->server.streams[i]); /* which frees them */
     (void)pthread_mutex_destroy(&rig->server.lock);
     store_free(rig->store);
     work_queue_free(rig->queue);
