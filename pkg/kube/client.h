@@ -44,6 +44,21 @@ int kube_merge_patch(struct kube_client *client, const struct kube_resource *res
     const char *subresource, const cJSON *patch, cJSON **ret, struct err *err);
 int kube_delete(struct kube_client *client, const struct kube_resource *resource, const char *ns, const char *name,
     struct err *err);
+/* For calls that are of use only until a certain time, such as the renewal of a lease. They are made once, kept
+ * connections may carry them, and kube_client_cancel() does not end them: their own cancel does. A write within limits
+ * must be harmless when it arrives twice, as one with metadata.resourceVersion in it is. */
+struct kube_limits {
+    int64_t timeout_ms;
+    bool fresh;                 /* not over a connection that is open already */
+    struct http_cancel *cancel; /* may be NULL */
+};
+int kube_get_within(struct kube_client *client, const struct kube_limits *limits, const struct kube_resource *resource,
+    const char *ns, const char *name, cJSON **ret, struct err *err);
+int kube_create_within(struct kube_client *client, const struct kube_limits *limits,
+    const struct kube_resource *resource, const char *ns, const cJSON *object, cJSON **ret, struct err *err);
+int kube_merge_patch_within(struct kube_client *client, const struct kube_limits *limits,
+    const struct kube_resource *resource, const char *ns, const char *name, const cJSON *patch, cJSON **ret,
+    struct err *err);
 /* The server's version document (/version): to find out early whether it is reachable and trusts us. */
 int kube_server_version(struct kube_client *client, cJSON **ret, struct err *err);
 
