@@ -42,7 +42,7 @@ static int64_t runs_out_at(const struct elector *e)
 
 static bool may_take(const struct elector *e, int64_t now)
 {
-    return !e->seen || is_free(e) || is_ours(e) || now >= runs_out_at(e);
+    return !e->seen || is_free(e) || (is_ours(e) && !e->late_creation) || now >= runs_out_at(e);
 }
 
 static int64_t a_while(const struct elector *e, unsigned dice)
@@ -160,23 +160,28 @@ struct elector_step elector_next(struct elector *e, int64_t now, int64_t wall, u
     if (e->state == ELECTOR_STANDS_BY && !may_take(e, now))
         return stand_by(e, now, dice);
     want(e, wall);
-    return ask(e, !e->seen || e->absent ? ELECTOR_CREATE : ELECTOR_WRITE, now);
+    e->creating = !e->seen || e->absent;
+    return ask(e, e->creating ? ELECTOR_CREATE : ELECTOR_WRITE, now);
 }
 
 /* ---- how it went ---- */
 
+/* That it was deleted is a change as well: whoever held it last may have renewed since we looked, and does not know. */
 void elector_read(struct elector *e, int64_t now, const struct lease_record *record)
 {
+    bool changed = record ? !e->seen || e->absent || !same_record(&e->record, record) : !e->absent;
+
     e->must_read = false;
     e->fresh = false;
     e->absent = !record;
-    if (!record) /* deleted, perhaps: whoever held it does not know yet, so the holder that we know has its time */
-        return;
-    if (!e->seen || !same_record(&e->record, record)) {
-        e->seen = true;
-        e->record = *record;
+    if (changed)
         e->seen_at = now;
-    }
+    if (!record)
+        return;
+    if (changed) /* a write that comes late meets another version; a creation meets nothing when a person deletes */
+        e->late_creation = e->unsure_creation && e->seen && !is_free(e) && !is_ours(e);
+    e->seen = true;
+    e->record = *record;
     if (e->state == ELECTOR_LEADS && !is_ours(e) && !is_free(e))
         give_up(e);
 }
@@ -193,6 +198,7 @@ void elector_wrote(struct elector *e, int64_t now)
     e->seen_at = now;
     e->hurried = false;
     e->fresh = false;
+    e->late_creation = false;
     if (e->state == ELECTOR_LEADS && now >= e->valid_until)
         give_up(e);
     if (e->state == ELECTOR_LOST || now >= valid_until)
@@ -209,6 +215,7 @@ void elector_failed(struct elector *e, int64_t now, enum elector_failure how, in
     bool wrote = !e->must_read;
     int64_t wait = a_while(e, dice);
 
+    e->unsure_creation = e->unsure_creation || (wrote && e->creating && how == ELECTOR_UNKNOWN);
     e->must_read = true;
     e->fresh = how == ELECTOR_UNKNOWN;
     if (wrote && !e->hurried && retry_after < 0) {

@@ -13,7 +13,7 @@
  * clock_boot_ms(). A process that stood still finds its lease invalid when it wakes, without having to do anything.
  *
  * What it cannot see through: a person who empties holderIdentity or deletes the Lease while somebody leads. A
- * candidate that knew the holder waits out a deletion; one that has just started takes what is free. The leader finds
+ * candidate that has seen the present holder waits out a deletion; one that has not takes what is free. The leader finds
  * out when it renews, within a retry_period.
  *
  * Differences from client-go: the retry period of a candidate is lengthened by up to a fifth (there: to 2.2 times), and
@@ -89,6 +89,9 @@ struct elector {
     bool must_read;     /* before anything is written */
     bool hurried;       /* looked again without waiting, once */
     bool fresh;
+    bool creating;              /* the write under way is a creation */
+    bool unsure_creation;       /* one of ours may still arrive */
+    bool late_creation;         /* one did, after another held the Lease: it is ours by name only */
     struct lease_record wanted; /* by the write under way */
 };
 
