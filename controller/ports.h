@@ -39,6 +39,8 @@ struct world_port {
     void *ctx;
     int64_t (*now_ms)(void *ctx); /* wall */
     void (*uuid)(void *ctx, char ret[static UUID_SIZE]);
+    /* May this process act as the leader at this instant? Always, without leader election. */
+    bool (*holds_lease)(void *ctx);
 };
 
 struct ports {

@@ -3,6 +3,7 @@
  * Each row is a name, a predicate, the effect, and the reason, phase and wake-up that it gives. Everything a row looks
  * at is in struct look; nothing here changes anything. The order is the argument for the invariants of the design:
  *
+ *   - a process that no longer leads decides nothing: lease-lost stands above everything;
  *   - nothing is decided about an account that was not read in this pass (account-unread stands above every row that
  * looks);
  *   - an operation that may be under way is followed to its end before anything new is considered;
@@ -26,6 +27,13 @@ const struct cmk_options cmk_default_options = {
     .max_attempts = 5,
     .unreachable_grace = 900000,
 };
+
+/* ---- predicates: this process ---- */
+
+static bool lease_is_lost(const struct look *l)
+{
+    return !l->view->lease_valid;
+}
 
 /* ---- predicates: the resource ---- */
 
@@ -357,6 +365,8 @@ static bool always(const struct look *l _unused_)
 /* clang-format off */
 static const struct cmk_rule table[] = {
 /*   name                     when                    effect              reason                          phase               wake             message */
+/* this process */
+    {"lease-lost",            lease_is_lost,          CMK_YIELD},
 /* the resource itself */
     {"deleted",               is_deleting,            CMK_GONE},
     {"spec-invalid",          spec_is_invalid,        CMK_REST,           CMK_REASON_INVALID_SPEC,        CMK_IS_STALLED,     WAKE_NEVER,      cmk_say_spec_invalid},

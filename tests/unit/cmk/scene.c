@@ -368,6 +368,11 @@ static void w_quiet(struct scene *s, const char *v)
 
 /* ---- the pass ---- */
 
+static void w_no_lease(struct scene *s, const char *v _unused_)
+{
+    s->view.lease_valid = false;
+}
+
 static void w_armed(struct scene *s, const char *v _unused_)
 {
     s->view.armed = true;
@@ -464,6 +469,7 @@ static const struct {
     {"poll-failed", w_poll_failed},
     {"lost", w_lost},
     {"quiet", w_quiet},
+    {"no-lease", w_no_lease},
     {"armed", w_armed},
     {"sent", w_sent},
     {"refused", w_refused},
@@ -510,6 +516,7 @@ void scene_init(struct scene *scene, const char *text)
     str_replace(&scene->resource.spec.account_id, ACCOUNT_ID);
     str_replace(&scene->resource.spec.key_uri, KEY);
     cmk_view_init(&scene->view, &cmk_default_options, &scene->resource, NOW);
+    scene->view.lease_valid = true;
     scene->view.status.observed_generation = 1;
     scene_add(scene, text);
 }

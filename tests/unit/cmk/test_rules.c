@@ -26,6 +26,14 @@ struct row {
 
 static const struct row rows[] = {
     /* the resource itself */
+    {"who does not lead decides nothing", "no-lease", DOES("lease-lost", YIELD)},
+    {"nor about what is broken", "no-lease invalid", DOES("lease-lost", YIELD)},
+    {"nor does it say anything", "no-lease account has-key", DOES("lease-lost", YIELD)},
+    {"nor write ahead", "no-lease account", DOES("lease-lost", YIELD)},
+    {"nor send what it wrote ahead", "no-lease account armed op=EnableKey:Requested", DOES("lease-lost", YIELD)},
+    {"nor settle what was sent", "no-lease account has-key op=EnableKey:Accepted", DOES("lease-lost", YIELD)},
+    {"nor go on after a refusal", "no-lease account op=EnableKey:Requested refused=throttled",
+        DOES("lease-lost", YIELD)},
     {"a deleted resource is left alone", "deleting", DOES("deleted", GONE)},
     {"a deleted resource is left alone whatever runs", "deleting account busy op=EnableKey:Accepted",
         DOES("deleted", GONE)},
