@@ -20,10 +20,13 @@
 #include "kube/reflector.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #define PEM_MAX 1048576
 #define DRAIN_MS 1500
+#define LOST_END_S 10       /* for an orderly end without the leadership */
 #define WATCH_IDLE_MS 90000 /* servers send a bookmark about once a minute */
 
 /* Layers of the client that ARM is called through, outermost first (design 4.1, pkg/http/layer.h). */
@@ -53,6 +56,8 @@ struct app {
     struct kube_port_context kube_context;
     struct ports ports;
     struct reconciler reconciler;
+    char *own_namespace; /* of the pod or the kubeconfig's context */
+    struct leadership leadership;
 
     struct workers *workers;
     pthread_t reflector;
@@ -151,6 +156,23 @@ static void *reflect(void *ctx)
 
 /* ---- the parts, in the order in which they are made ---- */
 
+/* Any thread. Nothing may be changed any more, so what waits for an answer may as well be told. */
+static void on_lost(void *ctx)
+{
+    struct app *app = ctx;
+
+    http_cancel_trigger(app->azure_cancel);
+    (void)alarm(LOST_END_S); /* an end that hangs ends as well */
+    (void)kill(getpid(), APP_SIGNAL_LOST);
+}
+
+static bool holds_lease(void *ctx)
+{
+    struct app *app = ctx;
+
+    return leadership_valid(&app->leadership);
+}
+
 static int64_t wall_now(void *ctx _unused_)
 {
     return clock_wall_ms();
@@ -181,6 +203,7 @@ static int make_kube(struct app *app, struct err *err)
         return err_wrap(err, "Kubernetes");
     if (kube_server_version(app->kube, &version, err) < 0)
         return err_wrap(err, "the API server %s (from %s) does not serve us", config->server, config->source);
+    str_replace(&app->own_namespace, config->namespace_name);
     log_info("connected to the API server", LOG_S("server", config->server), LOG_S("config", config->source),
         LOG_S("version", json_string_at(version, "gitVersion")));
     return 0;
@@ -258,7 +281,9 @@ static int make_arm(struct app *app, struct err *err)
         .cloud = app->cloud,
         .tls = app->azure_tls,
         .proxy = app->options->azure_proxy,
-        .cancel = app->azure_cancel};
+        .cancel = app->azure_cancel,
+        .permit = leadership_valid,
+        .permit_ctx = &app->leadership};
     return arm_client_new(&app->arm, &options, err);
 }
 
@@ -316,7 +341,7 @@ static void make_core(struct app *app)
         .evidence = {.cloud = app->cloud, .roles = app->roles, .cosmos_principal_id = app->cloud->cosmos_principal_id}};
     app->ports = (struct ports){.azure = azure_port_make(&app->azure_context),
         .kube = kube_port_make(&app->kube_context),
-        .world = {.now_ms = wall_now, .uuid = new_uuid}};
+        .world = {.ctx = app, .now_ms = wall_now, .uuid = new_uuid, .holds_lease = holds_lease}};
     app->reconciler = (struct reconciler){.ports = &app->ports,
         .options = &app->options->cmk,
         .store = app->store,
@@ -325,12 +350,19 @@ static void make_core(struct app *app)
 
 static int start_threads(struct app *app, struct err *err)
 {
+    app->leadership.queue = app->queue;
+    app->leadership.on_lost = on_lost;
+    app->leadership.ctx = app;
+    app->health.leadership = &app->leadership;
+    if (leadership_init(&app->leadership, app->kube, app->own_namespace, err) < 0)
+        return -1;
     app->workers = workers_start(app->queue, &app->reconciler, (int)app->options->workers);
     if (health_start(&app->health, app->options->probe_address, app->engine, app->workers, err) < 0)
         return -1;
     if (pthread_create(&app->reflector, NULL, reflect, app) != 0)
         return err_set(err, ERR_INTERNAL, "cannot start a thread");
     app->reflecting = true;
+    leadership_start(&app->leadership);
     return 0;
 }
 
@@ -339,6 +371,7 @@ int app_start(struct app **ret, const struct app_options *options, struct err *e
     _cleanup_(app_stopp) struct app *app = xcalloc(1, sizeof(*app));
 
     app->options = options;
+    app->leadership.options = &options->leadership;
     app->azure_cancel = http_cancel_new();
     app->watch_cancel = http_cancel_new();
     if (make_engine(app, err) < 0 || make_azure(app, err) < 0 || make_kube(app, err) < 0)
@@ -375,6 +408,12 @@ static void stop_threads(struct app *app)
     health_stop(&app->health);
     app->workers = workers_join(app->workers);
     app->scanner = scanner_stop(app->scanner);
+    leadership_stop(&app->leadership);
+}
+
+bool app_has_lost_leadership(const struct app *app)
+{
+    return leadership_is_lost(&app->leadership);
 }
 
 struct app *app_stop(struct app *app)
@@ -398,6 +437,7 @@ struct app *app_stop(struct app *app)
     http_cancel_free(app->azure_cancel);
     http_cancel_free(app->watch_cancel);
     map_done(&app->listed);
+    free(app->own_namespace);
     free(app);
     return NULL;
 }

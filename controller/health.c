@@ -32,6 +32,13 @@ static int workers_move(void *ctx, char *why, size_t size)
     return -1;
 }
 
+static int lease_is_renewed(void *ctx, char *why, size_t size)
+{
+    const struct health *health = ctx;
+
+    return leadership_check_renewal(health->leadership, why, size);
+}
+
 static int is_synced(void *ctx, char *why, size_t size)
 {
     const struct health *health = ctx;
@@ -44,7 +51,8 @@ static int is_synced(void *ctx, char *why, size_t size)
 
 static void handle(void *ctx, struct serve_exchange *exchange, const struct serve_request *request)
 {
-    const struct serve_probe live[] = {{"engine", engine_turns, ctx}, {"workers", workers_move, ctx}};
+    const struct serve_probe live[] = {
+        {"engine", engine_turns, ctx}, {"workers", workers_move, ctx}, {"lease", lease_is_renewed, ctx}};
     const struct serve_probe ready[] = {{"synced", is_synced, ctx}};
     const struct serve_probes probes = {
         .live = live, .n_live = ARRAY_LEN(live), .ready = ready, .n_ready = ARRAY_LEN(ready)};

@@ -1,7 +1,8 @@
-/* /livez and /readyz on their own port. Alive: the HTTP engine turns and no pass has been stuck for long. Ready: the
- * first list of resources is complete. */
+/* /livez and /readyz on their own port. Alive: the HTTP engine turns, no pass has been stuck for long, and a leader
+ * renews its lease. Ready: the first list of resources is complete. */
 #pragma once
 
+#include "controller/leadership.h"
 #include "controller/workers.h"
 #include "http/http.h"
 #include "serve/server.h"
@@ -12,6 +13,7 @@ struct health {
     struct serve_server *server;
     struct http_engine *engine;
     struct workers *workers;
+    const struct leadership *leadership; /* set before health_start */
     atomic_bool synced;
 };
 

@@ -27,6 +27,7 @@ struct kube_lease {
     char *identity;
     struct http_cancel *stop;
     pthread_t thread;
+    bool started;
     _Atomic int64_t valid_until; /* clock_boot_ms(); 0: we do not lead */
     _Atomic int64_t transitions, slow_renewals;
 
@@ -290,7 +291,7 @@ static int check_place(const struct kube_lease_options *o, struct err *err)
     return kube_path_build(&url, "", &path, err);
 }
 
-int kube_lease_start(struct kube_lease **ret, const struct kube_lease_options *options, struct err *err)
+int kube_lease_new(struct kube_lease **ret, const struct kube_lease_options *options, struct err *err)
 {
     if (check_place(options, err) < 0)
         return err_wrap(err, "the Lease for leader election");
@@ -303,10 +304,15 @@ int kube_lease_start(struct kube_lease **ret, const struct kube_lease_options *o
         .renew_deadline = options->renew_deadline_ms,
         .retry_period = options->retry_period_ms};
     elector_init(&l->elector, &elector);
-    if (pthread_create(&l->thread, NULL, run, l) != 0)
-        abort(); /* no thread at start: nothing can be done */
     *ret = l;
     return 0;
+}
+
+void kube_lease_start(struct kube_lease *l)
+{
+    if (pthread_create(&l->thread, NULL, run, l) != 0)
+        abort(); /* no thread at start: nothing can be done */
+    l->started = true;
 }
 
 /* The last request may have been cut off, so what we know of the Lease may be old: then look first. That it fails is
@@ -334,7 +340,8 @@ struct kube_lease *kube_lease_release(struct kube_lease *l)
     if (!l)
         return NULL;
     http_cancel_trigger(l->stop);
-    (void)pthread_join(l->thread, NULL);
+    if (l->started)
+        (void)pthread_join(l->thread, NULL);
     bool leads = kube_lease_valid(l);
     atomic_store(&l->valid_until, 0); /* before anybody else can be told */
     if (leads)

@@ -26,10 +26,12 @@ struct kube_lease_options {
 int kube_lease_check(const struct kube_lease_options *options, const char *prefix, struct err *err);
 
 struct kube_lease;
-/* ERR_INVALID when namespace or name cannot be ones. Whether the server allows it is for trouble() to tell. */
-int kube_lease_start(struct kube_lease **ret, const struct kube_lease_options *options, struct err *err);
-/* Ends the thread; when we lead, gives the Lease back first, within 2 s. What it guards must have stopped. Frees.
- * Accepts and returns NULL. */
+/* Not running yet. ERR_INVALID when namespace or name cannot be ones. Whether the server allows it is for trouble() to
+ * tell. */
+int kube_lease_new(struct kube_lease **ret, const struct kube_lease_options *options, struct err *err);
+void kube_lease_start(struct kube_lease *lease);
+/* Ends the thread, if it runs; when we lead, gives the Lease back first, within 2 s. What it guards must have stopped.
+ * Frees. Accepts and returns NULL. */
 struct kube_lease *kube_lease_release(struct kube_lease *lease);
 
 /* For any thread, at any time; they do not block. */

@@ -55,5 +55,7 @@ void work_queue_remove(struct work_queue *w, const char *key);
 /* Blocks until a key is due. The copy is the caller's. NULL after work_queue_stop. */
 char *work_queue_get(struct work_queue *w);
 void work_queue_done(struct work_queue *w, const char *key);
+/* While it is held nothing is handed out; keys wait, and their adds are merged. A new queue is not held. */
+void work_queue_hold(struct work_queue *w, bool hold);
 /* Wakes every waiter; from now on work_queue_get returns NULL. */
 void work_queue_stop(struct work_queue *w);

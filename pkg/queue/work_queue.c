@@ -15,7 +15,7 @@ struct work_queue {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct queue *queue;
-    bool stopped;
+    bool stopped, held;
 };
 
 static void unlock(pthread_mutex_t **lock)
@@ -100,6 +100,13 @@ void work_queue_remove(struct work_queue *w, const char *key)
     queue_remove(w->queue, key);
 }
 
+void work_queue_hold(struct work_queue *w, bool hold)
+{
+    HOLD(w);
+    w->held = hold;
+    (void)pthread_cond_broadcast(&w->changed);
+}
+
 static void wait_until(struct work_queue *w, int64_t wake_ms)
 {
     struct timespec at = {.tv_sec = wake_ms / 1000, .tv_nsec = (wake_ms % 1000) * 1000000};
@@ -116,7 +123,9 @@ char *work_queue_get(struct work_queue *w)
     int64_t wake_ms;
 
     while (!w->stopped) {
-        const char *key = queue_get(w->queue, clock_mono_ms(), &wake_ms);
+        const char *key = w->held ? NULL : queue_get(w->queue, clock_mono_ms(), &wake_ms);
+        if (w->held)
+            wake_ms = INT64_MAX;
         if (key) {
             if (queue_len(w->queue) > 0)
                 (void)pthread_cond_signal(&w->changed);
