@@ -200,7 +200,7 @@ static void failed(struct kube_lease *l, const struct elector_step *step, const 
 
     if (l->elector.state == ELECTOR_LEADS)
         atomic_fetch_add(&l->slow_renewals, 1);
-    if (!race)
+    if (!race && !http_cancel_triggered(l->stop))
         unwell(l, err);
     elector_failed(&l->elector, clock_boot_ms(), failure_of(err), err->retry_after_ms, dice());
 }

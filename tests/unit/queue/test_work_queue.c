@@ -123,6 +123,30 @@ static void a_key_added_while_held_wakes_a_worker_when_done(void **state)
     stop(threads);
 }
 
+static void a_queue_that_is_held_hands_out_nothing_and_loses_nothing(void **state)
+{
+    pthread_t threads[WORKERS];
+    (void)state;
+
+    w = work_queue_new(NULL);
+    work_queue_hold(w, true);
+    start(threads);
+    atomic_store(&handled, 0);
+    work_queue_add(w, "7");
+    work_queue_add(w, "7");
+    work_queue_add_after(w, "8", 20);
+    clock_sleep_ms(50);
+    assert_int_equal(atomic_load(&handled), 0);
+    work_queue_hold(w, false);
+    for (int i = 0; i < 30000 && atomic_load(&handled) < 2; i++)
+        clock_sleep_ms(1);
+    assert_int_equal(atomic_load(&handled), 2);
+    work_queue_hold(w, true);
+    work_queue_add(w, "9");
+    stop(threads); /* also when it is held */
+    assert_int_equal(atomic_load(&handled), 2);
+}
+
 static void a_key_is_not_handed_out_before_it_is_due(void **state)
 {
     (void)state;
@@ -155,6 +179,7 @@ int main(void)
         cmocka_unit_test(every_add_is_seen_and_no_key_is_held_twice),
         cmocka_unit_test(a_delayed_key_wakes_a_sleeping_worker),
         cmocka_unit_test(a_key_added_while_held_wakes_a_worker_when_done),
+        cmocka_unit_test(a_queue_that_is_held_hands_out_nothing_and_loses_nothing),
         cmocka_unit_test(a_key_is_not_handed_out_before_it_is_due),
     };
 
