@@ -13,8 +13,8 @@
  * clock_boot_ms(). A process that stood still finds its lease invalid when it wakes, without having to do anything.
  *
  * What it cannot see through: a person who empties holderIdentity or deletes the Lease while somebody leads. A
- * candidate that has seen the present holder waits out a deletion; one that has not takes what is free. The leader finds
- * out when it renews, within a retry_period.
+ * candidate that has seen the present holder waits out a deletion; one that has not takes what is free. The leader
+ * finds out when it renews, within a retry_period.
  *
  * Differences from client-go: the retry period of a candidate is lengthened by up to a fifth (there: to 2.2 times), and
  * it looks again at the very moment at which the lease runs out, so that a hand-over takes less than 1.2 retry periods.
