@@ -227,8 +227,9 @@ static void a_leader_that_is_replaced_says_by_whom_and_ends(void **state)
     assert_int_equal(kube_lease_counts(f.lease).slow_renewals, 1);
     assert_string_equal(f.why, "the Lease ns/it is held by them");
     assert_int_equal(atomic_load(&f.troubles), 0); /* a lost race is none */
-    stop(&f);
+    f.lease = kube_lease_release(f.lease);
     assert_int_equal(api_served(&f.api), 4);
+    stop(&f);
 }
 
 static void a_leader_that_cannot_renew_says_why_and_ends(void **state)
