@@ -44,7 +44,7 @@ int app_start(struct app **ret, const struct app_options *options, struct err *e
 /* Sent to the process when it has lost the leadership and must end. */
 #define APP_SIGNAL_LOST SIGUSR1
 bool app_has_lost_leadership(const struct app *app);
-/* Stops: no new passes, up to 1.5 s for those that run, then everything in flight is cancelled, and the Lease given
- * back. Accepts and returns NULL. */
+/* Stops: no new passes, up to 1.5 s for those that run and 1 s for events, then everything in flight is cancelled, and
+ * the Lease given back. Accepts and returns NULL. */
 struct app *app_stop(struct app *app);
 DEFINE_CLEANUP(struct app *, app_stop)

@@ -33,6 +33,7 @@ static void on_started(void *ctx)
 
     log_info("leading", LOG_S("lease", l->place), LOG_S("identity", kube_lease_identity(l->lease)));
     work_queue_hold(l->queue, false);
+    l->on_leading(l->ctx);
 }
 
 static void on_stopped(void *ctx, const char *why)

@@ -24,6 +24,7 @@ struct leadership_options {
 struct leadership {
     const struct leadership_options *options;
     struct work_queue *queue;
+    void (*on_leading)(void *ctx);
     void (*on_lost)(void *ctx);
     void *ctx;
     struct kube_lease *lease; /* NULL without election */
@@ -35,8 +36,9 @@ struct leadership {
 /* For the command line: a sentence when the durations do not fit together. */
 int leadership_check_options(const struct leadership_options *options, struct err *err);
 
-/* Holds the queue until we lead; without election does nothing. default_ns: for options without one. on_lost is called
- * on another thread, once, when nothing may be changed any more and the process must end. All is borrowed. */
+/* Holds the queue until we lead; without election does nothing. default_ns: for options without one. on_leading is
+ * called on another thread, once, when we do; on_lost once, when nothing may be changed any more and the process must
+ * end. All is borrowed. */
 int leadership_init(struct leadership *l, struct kube_client *client, const char *default_ns, struct err *err);
 void leadership_start(struct leadership *l);
 /* When the workers have ended: gives the Lease back, so that another need not wait until it runs out. Accepts one that
