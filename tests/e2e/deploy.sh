@@ -118,14 +118,14 @@ roles() {
     may yes "$controller" watch cosmoscmks -A
     may yes "$controller" patch cosmoscmks --subresource=status -n payments
     may yes "$controller" create events.events.k8s.io -n payments
-    may yes "$controller" update leases.coordination.k8s.io/cosmoscmk -n $SYSTEM
+    may yes "$controller" patch leases.coordination.k8s.io/cosmoscmk -n $SYSTEM
     may yes "$controller" create tokenreviews.authentication.k8s.io
     may no "$controller" update cosmoscmks -n payments
     may no "$controller" delete cosmoscmks -n payments
     may no "$controller" get secrets -n $SYSTEM
     may no "$controller" create pods -n $SYSTEM
-    may no "$controller" update leases.coordination.k8s.io/other -n $SYSTEM
-    may no "$controller" update leases.coordination.k8s.io/cosmoscmk -n kube-system
+    may no "$controller" patch leases.coordination.k8s.io/other -n $SYSTEM
+    may no "$controller" patch leases.coordination.k8s.io/cosmoscmk -n kube-system
     may no "$controller" get /metrics
 
     for role in admin editor viewer; do
