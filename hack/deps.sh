@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deps.sh [build|test|lint|conformance|image]...: installs the Debian packages that are missing for what is named (default: build test).
+# deps.sh [build|test|lint|conformance|image|image-test]...: installs the Debian packages that are missing for what is named (default: build test).
 #
 # Asks for nothing when all are there. Needs root or sudo otherwise.
 set -euo pipefail
@@ -9,6 +9,7 @@ test=(libcmocka-dev openssl curl jq procps)
 lint=(clang libclang-rt-14-dev clang-format clang-tidy shellcheck)
 conformance=(curl jq)
 image=("${build[@]}" binutils jq)
+image_test=(git libcap2-bin python3-venv skopeo umoci)
 
 packages=()
 for what in "${@:-build test}"; do
@@ -19,7 +20,8 @@ for what in "${@:-build test}"; do
         lint) packages+=("${lint[@]}") ;;
         conformance) packages+=("${conformance[@]}") ;;
         image) packages+=("${image[@]}") ;;
-        *) echo "deps.sh: unknown set \"$word\"; there are build, test, lint, conformance and image" >&2; exit 2 ;;
+        image-test) packages+=("${image_test[@]}") ;;
+        *) echo "deps.sh: unknown set \"$word\"; there are build, test, lint, conformance, image and image-test" >&2; exit 2 ;;
         esac
     done
 done

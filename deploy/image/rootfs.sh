@@ -42,12 +42,13 @@ package_of() { # FILE: the package with its architecture, if it has more than on
 loaded=$(env -u LD_LIBRARY_PATH -u LD_PRELOAD ldd "$program")
 case $loaded in *'not found'*) die "libraries are missing:"$'\n'"$loaded" ;; esac
 while read -r library; do
-    package=$(package_of "$library")
-    case $library in
-    /lib/*) add "$package" "$library" "/usr$library" ;;
-    *) add "$package" "$library" ;;
-    esac
-done < <(awk '$2 == "=>" { print $3 } $1 ~ /^\// { print $1 }' <<<"$loaded")
+    path=$library
+    [[ $library != /lib/* ]] || path=/usr$library
+    add "$(package_of "$library")" "$library" "$path"
+done < <(awk '$2 == "=>" { print $3 }' <<<"$loaded")
+# The loader is where the program says, which differs between architectures.
+loader=$(awk '$1 ~ /^\// { print $1 }' <<<"$loaded")
+add "$(package_of "$loader")" "$loader"
 
 # --- certificates, time zones, what Debian this is ---
 
