@@ -53,10 +53,11 @@ epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null)} || die "this 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# --- build: options of its own, whatever is in the environment, and no compiler cache, which could bring what was built elsewhere ---
+# --- build: from nothing, with options of its own, and without a compiler cache, which could bring what was built elsewhere ---
 
+rm -rf build/image/release
 if ! {
-    env -u CC -u CFLAGS -u CPPFLAGS -u LDFLAGS -u CMAKE_C_COMPILER_LAUNCHER cmake --fresh -G Ninja -S . -B build/image/release \
+    env -u CC -u CFLAGS -u CPPFLAGS -u LDFLAGS -u CMAKE_C_COMPILER_LAUNCHER cmake -G Ninja -S . -B build/image/release \
         -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCOSMOSCMK_TESTS=OFF &&
         CCACHE_DISABLE=1 cmake --build build/image/release --target cosmoscmk
 } >"$work/build.log" 2>&1; then

@@ -127,9 +127,7 @@ done
 passed "the bill of materials names every file, and every package has its licence in the image"
 
 if [ ! -x "$cache/bin/pyspdxtools" ]; then
-    rm -rf "$cache.new"
-    { python3 -m venv "$cache.new" && "$cache.new/bin/pip" -q install "$SPDX_TOOLS" && rm -rf "$cache" && python3 -m venv "$cache" &&
-        "$cache/bin/pip" -q install "$SPDX_TOOLS" && rm -rf "$cache.new"; } >"$work/pip.log" 2>&1 || cat "$work/pip.log" >&2
+    { python3 -m venv --clear "$cache" && "$cache/bin/pip" -q install "$SPDX_TOOLS"; } >"$work/pip.log" 2>&1 || cat "$work/pip.log" >&2
 fi
 if [ -x "$cache/bin/pyspdxtools" ]; then
     "$cache/bin/pyspdxtools" -i "$sbom" || die "spdx-tools finds faults with the bill of materials"
@@ -147,6 +145,7 @@ inside() { # PROGRAM ARGUMENTS...: takes the place of this shell, as the image's
 }
 settings=()
 [ "$(inside /usr/bin/cosmoscmk version)" = "$("$build/controller/cosmoscmk" version)" ] || die "it does not say its version"
+[ "$(inside /usr/bin/cosmoscmk --version)" = "cosmoscmk $version" ] || die "--version is not version"
 (inside /usr/bin/cosmoscmk explain Encrypted) | grep -q 'read back from Azure' || die "it does not explain"
 loader=/$(cd "$rootfs" && echo lib*/ld-linux*)
 (inside "$loader" --list /usr/bin/cosmoscmk) >"$work/libraries" || die "not all libraries are in the image"
