@@ -420,6 +420,11 @@ static const struct cmk_rule table[] = {
 };
 /* clang-format on */
 
+const struct cmk_rule *cmk_rule_at(size_t i)
+{
+    return i < ARRAY_LEN(table) ? &table[i] : NULL;
+}
+
 const char *cmk_rule_name(size_t i)
 {
     return i < ARRAY_LEN(table) ? table[i].name : NULL;

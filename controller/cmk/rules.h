@@ -56,6 +56,9 @@ struct cmk_rule {
     enum cmk_settlement settlement;
 };
 
+/* The table's rows in their order; NULL past the end. */
+const struct cmk_rule *cmk_rule_at(size_t i);
+
 /* No operation holds the account, by its provisioningState (absent means at rest, azure-facts 5.1). */
 bool cmk_is_at_rest(const char *provisioning_state);
 
