@@ -44,6 +44,11 @@ static bool spec_is_unsupported(const struct look *l)
     return l->unsupported != NULL;
 }
 
+static bool account_has_changed(const struct look *l)
+{
+    return cmk_account_changed(l->spec, &l->view->status);
+}
+
 static bool zone_is_unknown(const struct look *l)
 {
     return l->spec->window.present && !l->view->zone;
@@ -361,6 +366,7 @@ static const struct cmk_rule table[] = {
     {"deleted",               is_deleting,            CMK_GONE},
     {"spec-invalid",          spec_is_invalid,        CMK_REST,           CMK_REASON_INVALID_SPEC,        CMK_IS_STALLED,     WAKE_NEVER,      cmk_say_spec_invalid},
     {"spec-unsupported",      spec_is_unsupported,    CMK_REST,           CMK_REASON_UNSUPPORTED_SPEC,    CMK_IS_STALLED,     WAKE_NEVER,      cmk_say_spec_unsupported},
+    {"account-changed",       account_has_changed,    CMK_REST,           CMK_REASON_INVALID_SPEC,        CMK_IS_STALLED,     WAKE_NEVER,      cmk_say_account_changed},
     {"zone-unknown",          zone_is_unknown,        CMK_REST,           CMK_REASON_INVALID_SPEC,        CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_zone_unknown},
     {"account-conflict",      has_older_owner,        CMK_REST,           CMK_REASON_ACCOUNT_CONFLICT,    CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_conflict},
     {"suspended",             is_suspended,           CMK_REST,           CMK_REASON_SUSPENDED,           CMK_IS_IDLE,        WAKE_NEVER,      cmk_say_suspended},

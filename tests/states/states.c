@@ -67,8 +67,7 @@ static void put_status(cJSON *object, const struct cmk_status *status)
 }
 
 /* Takes the object. */
-static void print_state(
-    const char *sentence, const char *rule, const char *phase, const char *reason, cJSON *object)
+static void print_state(const char *sentence, const char *rule, const char *phase, const char *reason, cJSON *object)
 {
     _cleanup_(json_freep) cJSON *state = cJSON_CreateObject();
 
