@@ -436,6 +436,13 @@ const char *cmk_rule_name(size_t i)
     return i < ARRAY_LEN(table) ? table[i].name : NULL;
 }
 
+enum cmk_reason cmk_rule_reason(const struct cmk_rule *rule, enum cmk_step_type step)
+{
+    if (rule->reason == CMK_REASON_ENCRYPTING && step != CMK_ENABLE_KEY)
+        return CMK_REASON_PREPARING_IDENTITY;
+    return rule->reason;
+}
+
 void cmk_next(const struct cmk_view *view, struct cmk_step *ret)
 {
     _cleanup_(cmk_look_done) struct look look;
@@ -449,11 +456,9 @@ void cmk_next(const struct cmk_view *view, struct cmk_step *ret)
         .effect = rule->effect,
         .settlement = rule->settlement,
         .type = look.next,
-        .reason = rule->reason,
+        .reason = cmk_rule_reason(rule, look.op->type),
         .phase = rule->phase,
     };
-    if (rule->reason == CMK_REASON_ENCRYPTING && look.op->type != CMK_ENABLE_KEY)
-        ret->reason = CMK_REASON_PREPARING_IDENTITY;
     if (rule->effect == CMK_REST)
         ret->wake_at = cmk_wake_at(&look, rule->wake, &ret->backoff);
     ret->exact = rule->wake == WAKE_RETRY_AFTER && !ret->backoff;

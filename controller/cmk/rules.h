@@ -58,6 +58,8 @@ struct cmk_rule {
 
 /* The table's rows in their order; NULL past the end. */
 const struct cmk_rule *cmk_rule_at(size_t i);
+/* The reason that a row gives while the operation in status carries out step. */
+enum cmk_reason cmk_rule_reason(const struct cmk_rule *rule, enum cmk_step_type step);
 
 /* No operation holds the account, by its provisioningState (absent means at rest, azure-facts 5.1). */
 bool cmk_is_at_rest(const char *provisioning_state);

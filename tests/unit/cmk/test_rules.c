@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cmk/view.h"
+#include "cmk/rules.h"
 #include "situations.h"
 
 #include <string.h>
@@ -58,6 +58,24 @@ static void no_two_rules_have_one_name(void **state)
     for (size_t i = 0; cmk_rule_name(i); i++)
         for (size_t j = 0; j < i; j++)
             assert_string_not_equal(cmk_rule_name(i), cmk_rule_name(j));
+}
+
+static bool reason_is_given(enum cmk_reason reason)
+{
+    for (size_t i = 0; cmk_rule_at(i); i++)
+        if (cmk_rule_reason(cmk_rule_at(i), CMK_ENABLE_KEY) == reason ||
+            cmk_rule_reason(cmk_rule_at(i), CMK_ATTACH_IDENTITY) == reason)
+            return true;
+    return false;
+}
+
+static void every_reason_is_given_by_a_rule(void **state)
+{
+    (void)state;
+
+    for (int reason = CMK_REASON_NONE + 1; reason < CMK_REASON_COUNT; reason++)
+        if (!reason_is_given((enum cmk_reason)reason))
+            fail_msg("no rule gives the reason %s", cmk_reason_text((enum cmk_reason)reason)->word);
 }
 
 static void the_next_step_is_the_first_that_is_missing(void **state)
@@ -145,6 +163,7 @@ int main(void)
         cmocka_unit_test(every_situation_has_its_rule),
         cmocka_unit_test(every_rule_has_a_situation),
         cmocka_unit_test(no_two_rules_have_one_name),
+        cmocka_unit_test(every_reason_is_given_by_a_rule),
         cmocka_unit_test(the_next_step_is_the_first_that_is_missing),
         cmocka_unit_test(messages_name_what_matters),
         cmocka_unit_test(a_sentence_does_not_change_with_every_look),
