@@ -165,6 +165,7 @@ shows_what_people_need() {
     shows 'the controller can write status' '"state":"Enqueued"' write_status "$(tr -d '\n' <<<"$STATUS")"
     shows 'the columns have the heading people look for' 'NAME     READY   REASON       OPERATION   STARTED' in_namespace get ccmk orders
     shows 'the columns have their values' 'orders   False   Encrypting   Enqueued' in_namespace get ccmk orders
+    shows 'the wide columns have the message' 'Azure encrypts the data.' in_namespace get ccmk orders -o wide
     shows 'the wide columns have the key' 'https://demo-vault.vault.azure.net/keys/cosmos' in_namespace get ccmk orders -o wide
     shows 'it is in the category azure' cosmoscmk.cosmoscmk.io/ledger in_namespace get azure -o name
     shows 'a resource is found by its account' cosmoscmk.cosmoscmk.io/ledger \
