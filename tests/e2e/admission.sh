@@ -156,6 +156,17 @@ readonly STATUS='{"observedGeneration":1,"account":{"name":"demo-orders","locati
     "conditions":[{"type":"Ready","status":"False","reason":"Encrypting","message":"Azure encrypts the data.","observedGeneration":1,
     "lastTransitionTime":"2026-01-02T03:04:05Z"}]}'
 
+READY=${STATUS/'"status":"False","reason":"Encrypting"'/'"status":"True","reason":"Encrypted"'}
+readonly READY
+
+not() { ! "$@"; }
+
+ready_is_waited_for() { # STATUS: written, waited for, and then made the status of an older spec
+    write_status "$(tr -d '\n' <<<"$1")" >/dev/null
+    in_namespace wait --for=condition=Ready --timeout=5s cosmoscmk/orders
+    in_namespace patch cosmoscmk orders --type merge -p '{"spec":{"drift":"Report"}}' >/dev/null
+}
+
 shows_what_people_need() {
     local json='jsonpath={.spec.mode} {.spec.suspend} {.spec.approval} {.spec.drift} {.spec.keyVaultAccess} {.spec.priority} {.spec.preflight}'
     shows 'defaults are filled in, and preflight.keyVault has none' \
@@ -172,6 +183,9 @@ shows_what_people_need() {
         in_namespace get ccmk -o name --field-selector "spec.accountId=$ACCOUNTS/demo-ledger"
     shows 'kubectl wait understands the condition' 'condition met' \
         in_namespace wait --for=condition=Ready=False --timeout=5s cosmoscmk/orders
+    shows 'kubectl wait takes the word of this generation' 'condition met' ready_is_waited_for "$READY"
+    shows 'kubectl wait does not take the word of an older generation' 'timed out' \
+        not in_namespace wait --for=condition=Ready --timeout=1s cosmoscmk/orders
     shows 'kubectl explain is a manual' 'Cosmos DB uses the latest version' kubectl explain cosmoscmk.spec.keyVaultKeyUri
 }
 
