@@ -426,6 +426,13 @@ static const struct cmk_rule table[] = {
 };
 /* clang-format on */
 
+enum cmk_reason cmk_rule_reason(const struct cmk_rule *rule, enum cmk_step_type step)
+{
+    if (rule->reason == CMK_REASON_ENCRYPTING && step != CMK_ENABLE_KEY)
+        return CMK_REASON_PREPARING_IDENTITY;
+    return rule->reason;
+}
+
 const struct cmk_rule *cmk_rule_at(size_t i)
 {
     return i < ARRAY_LEN(table) ? &table[i] : NULL;
@@ -434,13 +441,6 @@ const struct cmk_rule *cmk_rule_at(size_t i)
 const char *cmk_rule_name(size_t i)
 {
     return i < ARRAY_LEN(table) ? table[i].name : NULL;
-}
-
-enum cmk_reason cmk_rule_reason(const struct cmk_rule *rule, enum cmk_step_type step)
-{
-    if (rule->reason == CMK_REASON_ENCRYPTING && step != CMK_ENABLE_KEY)
-        return CMK_REASON_PREPARING_IDENTITY;
-    return rule->reason;
 }
 
 void cmk_next(const struct cmk_view *view, struct cmk_step *ret)
