@@ -11,10 +11,12 @@
 #include "base/str.h"
 #include "controller/azure_port.h"
 #include "controller/codec.h"
+#include "controller/events.h"
 #include "controller/health.h"
 #include "controller/kube_port.h"
 #include "controller/scan_access.h"
 #include "controller/scanner.h"
+#include "controller/sweeper.h"
 #include "controller/workers.h"
 #include "http/url.h"
 #include "kube/reflector.h"
@@ -24,6 +26,7 @@
 
 #define PEM_MAX 1048576
 #define DRAIN_MS 1500
+#define EVENTS_FLUSH_MS 1000
 #define WATCH_IDLE_MS 90000 /* servers send a bookmark about once a minute */
 
 /* Layers of the client that ARM is called through, outermost first (design 4.1, pkg/http/layer.h). */
@@ -47,6 +50,7 @@ struct app {
     struct scanner *scanner;
     char loopback_host[256];
     struct kube_client *kube;
+    struct kube_events *events;
 
     struct store *store;
     struct work_queue *queue;
@@ -55,6 +59,8 @@ struct app {
     struct reconciler reconciler;
 
     struct workers *workers;
+    struct sweep *sweep;
+    struct sweeper *sweeper;
     pthread_t reflector;
     bool reflecting;
     /* Of the reflector's thread: while a list is read, what it changed waits for its end. Who owns an account is known
@@ -92,7 +98,10 @@ static void on_upsert(void *ctx, const cJSON *object)
         return;
     }
     _cleanup_(freep) char *key = store_key(resource.ns, resource.name);
+    bool sweep_will_look = !health_is_synced(&app->health) && cmk_is_settled(&resource);
     if (store_put(app->store, &resource) != STORE_CHANGED)
+        return;
+    if (sweep_will_look)
         return;
     if (app->listing)
         (void)map_set(&app->listed, key, app);
@@ -120,6 +129,7 @@ static void on_list_end(void *ctx)
     app->listing = false;
     if (!health_set_synced(&app->health))
         log_info("synced", LOG_I("resources", store_len(app->store)));
+    sweeper_begin(app->sweeper);
 }
 
 static void on_trouble(void *ctx _unused_, const struct err *err, int64_t retry_in_ms)
@@ -314,13 +324,19 @@ static void make_core(struct app *app)
     app->azure_context = (struct azure_port_context){.client = app->arm,
         .scanner = app->scanner,
         .evidence = {.cloud = app->cloud, .roles = app->roles, .cosmos_principal_id = app->cloud->cosmos_principal_id}};
+    app->events = controller_events_new(app->kube);
     app->ports = (struct ports){.azure = azure_port_make(&app->azure_context),
         .kube = kube_port_make(&app->kube_context),
+        .events = event_port_make(app->events),
         .world = {.now_ms = wall_now, .uuid = new_uuid}};
     app->reconciler = (struct reconciler){.ports = &app->ports,
         .options = &app->options->cmk,
         .store = app->store,
-        .zone_directory = app->options->zone_directory};
+        .zone_directory = app->options->zone_directory,
+        .covers = sweep_covers};
+    const struct sweep_options sweep = {.reconciler = &app->reconciler, .enqueue = enqueue, .ctx = app};
+    app->sweep = sweep_new(&sweep);
+    app->reconciler.covers_ctx = app->sweep;
 }
 
 static int start_threads(struct app *app, struct err *err)
@@ -328,6 +344,7 @@ static int start_threads(struct app *app, struct err *err)
     app->workers = workers_start(app->queue, &app->reconciler, (int)app->options->workers);
     if (health_start(&app->health, app->options->probe_address, app->engine, app->workers, err) < 0)
         return -1;
+    app->sweeper = sweeper_start(app->sweep, app->options->cmk.resync);
     if (pthread_create(&app->reflector, NULL, reflect, app) != 0)
         return err_set(err, ERR_INTERNAL, "cannot start a thread");
     app->reflecting = true;
@@ -368,11 +385,14 @@ static void stop_threads(struct app *app)
     if (app->workers)
         drain(app);
     http_cancel_trigger(app->azure_cancel);
+    if (app->events)
+        kube_events_flush(app->events, EVENTS_FLUSH_MS);
     if (app->kube)
         kube_client_cancel(app->kube);
     if (app->reflecting)
         (void)pthread_join(app->reflector, NULL);
     health_stop(&app->health);
+    app->sweeper = sweeper_stop(app->sweeper);
     app->workers = workers_join(app->workers);
     app->scanner = scanner_stop(app->scanner);
 }
@@ -383,6 +403,7 @@ struct app *app_stop(struct app *app)
         return NULL;
     stop_threads(app);
     app->queue = work_queue_free(app->queue);
+    app->sweep = sweep_free(app->sweep);
     app->store = store_free(app->store);
     arm_client_free(app->arm);
     authz_roles_free(app->roles);
@@ -390,6 +411,7 @@ struct app *app_stop(struct app *app)
     http_retry_free(app->arm_layers.retry);
     limiter_free(app->arm_layers.limiter);
     http_auth_free(app->arm_layers.auth);
+    kube_events_free(app->events);
     kube_client_free(app->kube);
     azure_credential_free(app->credential);
     azure_cloud_free(app->cloud);

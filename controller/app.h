@@ -39,7 +39,7 @@ struct app;
 /* Connects, checks credentials and the API server, starts every thread. The sentence of an error is for the person who
  * started the program. options is borrowed and must outlive the app. */
 int app_start(struct app **ret, const struct app_options *options, struct err *err);
-/* Stops: no new passes, up to 1.5 s for those that run, then everything in flight is cancelled. Accepts and returns
- * NULL. */
+/* Stops: no new passes, up to 1.5 s for those that run and 1 s for events, then everything in flight is cancelled.
+ * Accepts and returns NULL. */
 struct app *app_stop(struct app *app);
 DEFINE_CLEANUP(struct app *, app_stop)

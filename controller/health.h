@@ -20,5 +20,6 @@ struct health {
 int health_start(
     struct health *health, const char *address, struct http_engine *engine, struct workers *workers, struct err *err);
 void health_stop(struct health *health);
+bool health_is_synced(const struct health *health);
 /* Returns whether it was synced before. */
 bool health_set_synced(struct health *health);

@@ -5,11 +5,17 @@
 #pragma once
 
 #include "base/random.h"
+#include "cmk/events.h"
 #include "cmk/view.h"
 
 struct azure_port {
     void *ctx;
     int (*read_account)(void *ctx, const char *account_id, struct cmk_account *ret, struct err *err);
+    /* Every account of a subscription that can be made sense of. on_account may move out of the account what it wants.
+     */
+    int (*list_accounts)(void *ctx, const char *subscription,
+        void (*on_account)(void *data, const char *account_id, struct cmk_account *account), void *data,
+        struct err *err);
     /* Fills state and, when it failed, error_code and error_message. */
     int (*read_operation)(void *ctx, const char *status_url, struct cmk_result *ret, struct err *err);
     /* Everything that preflight looks at besides the account. Fails only for what heals by itself. */
@@ -41,8 +47,17 @@ struct world_port {
     void (*uuid)(void *ctx, char ret[static UUID_SIZE]);
 };
 
+/* Tells people. Never blocks and never fails: an event is a courtesy. */
+struct event_port {
+    void *ctx;
+    /* record NULL: nobody listens. */
+    void (*record)(
+        void *ctx, const struct cmk_resource *resource, const char *resource_version, const struct cmk_event *event);
+};
+
 struct ports {
     struct azure_port azure;
     struct kube_port kube;
+    struct event_port events;
     struct world_port world;
 };

@@ -16,6 +16,10 @@ struct pass {
     struct reconciler *r;
     struct cmk_view view;
     char *version; /* of the resource as last read or written in this pass */
+    char *owner;
+    struct tz *zone;
+    struct cmk_events events; /* to be told once what they are about is written */
+    size_t n_effect_events;   /* how many of them are about operations, not conditions */
 };
 
 static void result_done(struct cmk_result *result)
@@ -29,6 +33,15 @@ static void result_done(struct cmk_result *result)
     cmk_evidence_done(&result->evidence);
 }
 
+static void tell(struct pass *p)
+{
+    const struct event_port *port = &p->r->ports->events;
+
+    for (size_t i = 0; port->record && i < p->events.n; i++)
+        port->record(port->ctx, p->view.resource, p->version, &p->events.list[i]);
+    p->events.n = 0;
+}
+
 static int write_status(struct pass *p, struct err *err)
 {
     const struct kube_port *kube = &p->r->ports->kube;
@@ -38,6 +51,7 @@ static int write_status(struct pass *p, struct err *err)
         return -1;
     free(p->version);
     p->version = version;
+    tell(p);
     return 0;
 }
 
@@ -113,10 +127,14 @@ static struct reconcile_verdict write_failed(struct pass *p, const struct cmk_st
         log_debug("status write conflict", LOG_S("namespace", r->ns), LOG_S("name", r->name));
     else
         log_warn("status not written", LOG_S("namespace", r->ns), LOG_S("name", r->name), LOG_S("error", err->msg));
-    if (p->view.sent && step->effect == CMK_REST &&
-        kube->write_operation(kube->ctx, r, &p->view.status.operation, &again) < 0)
-        log_warn("operation not recorded; it will be found by reading the account", LOG_S("namespace", r->ns),
-            LOG_S("name", r->name), LOG_S("error", again.msg));
+    p->events.n = p->n_effect_events; /* of conditions that were not written */
+    if (p->view.sent && step->effect == CMK_REST) {
+        if (kube->write_operation(kube->ctx, r, &p->view.status.operation, &again) == 0)
+            tell(p);
+        else
+            log_warn("operation not recorded; it will be found by reading the account", LOG_S("namespace", r->ns),
+                LOG_S("name", r->name), LOG_S("error", again.msg));
+    }
     return (struct reconcile_verdict){.backoff = true, .rule = step->rule};
 }
 
@@ -132,6 +150,16 @@ static void log_transition(const struct pass *p, const struct cmk_step *step)
         LOG_S("rule", step->rule), LOG_S("message", step->message));
 }
 
+static int64_t wait_of(const struct pass *p, const struct cmk_step *step)
+{
+    const struct reconciler *r = p->r;
+
+    if (!step->wake_at ||
+        (step->phase == CMK_IS_READY && r->covers && r->covers(r->covers_ctx, p->view.resource->spec.account_id)))
+        return 0;
+    return step->wake_at > p->view.now ? step->wake_at - p->view.now : 1;
+}
+
 static struct reconcile_verdict rest(struct pass *p, const struct cmk_step *step)
 {
     const struct cmk_status *read = &p->view.resource->status;
@@ -139,17 +167,15 @@ static struct reconcile_verdict rest(struct pass *p, const struct cmk_step *step
     bool written_before = !str_eq(p->version, p->view.resource->resource_version);
 
     cmk_conclude(&p->view, step);
+    p->n_effect_events = p->events.n;
+    cmk_events_add(&p->events, &p->view, step);
     if (written_before || !cmk_status_equal(&p->view.status, read)) {
         log_transition(p, step);
         if (write_status(p, &err) < 0)
             return write_failed(p, step, &err);
     }
-    return (struct reconcile_verdict){.backoff = step->backoff,
-        .after_ms = step->wake_at > p->view.now ? step->wake_at - p->view.now
-                    : step->wake_at             ? 1
-                                                : 0,
-        .exact = step->exact,
-        .rule = step->rule};
+    return (struct reconcile_verdict){
+        .backoff = step->backoff, .after_ms = wait_of(p, step), .exact = step->exact, .rule = step->rule};
 }
 
 static struct reconcile_verdict run(struct pass *p)
@@ -171,6 +197,7 @@ static struct reconcile_verdict run(struct pass *p)
         log_step(p, &step, &result);
         p->view.now = world->now_ms(world->ctx);
         cmk_fold(&p->view, &step, &result);
+        cmk_events_add(&p->events, &p->view, &step);
         result_done(&result);
     }
     log_error("a pass did not come to rest; please report this", LOG_S("namespace", p->view.resource->ns),
@@ -198,30 +225,72 @@ static void remember(struct pass *p, const struct store_item *item)
     store_remember(p->r->store, item, &memory);
 }
 
+/* What a pass begins with. The item is the caller's and outlives it. */
+static void begin(struct pass *p, struct reconciler *reconciler, const struct store_item *item)
+{
+    const struct cmk_resource *resource = store_item_resource(item);
+    const struct world_port *world = &reconciler->ports->world;
+
+    *p = (struct pass){.r = reconciler};
+    cmk_view_init(&p->view, reconciler->options, resource, world->now_ms(world->ctx));
+    p->version = xstrdup(resource->resource_version);
+    p->owner = store_older_owner(reconciler->store, item);
+    p->view.owner = p->owner;
+    recall(p, item);
+    if (resource->spec.window.present && resource->spec.window.time_zone)
+        (void)tz_load(&p->zone, resource->spec.window.time_zone, reconciler->zone_directory, &p->view.zone_err);
+    p->view.zone = p->zone;
+}
+
+static void pass_done(struct pass *p)
+{
+    cmk_view_done(&p->view);
+    free(p->version);
+    free(p->owner);
+    (void)tz_free(p->zone);
+}
+
 struct reconcile_verdict reconcile(struct reconciler *reconciler, const char *key)
 {
     _cleanup_(store_item_unrefp) struct store_item *item = store_get(reconciler->store, key);
-    const struct world_port *world = &reconciler->ports->world;
-    _cleanup_(tz_freep) struct tz *zone = NULL;
-    _cleanup_(freep) char *owner = NULL;
-    struct pass p = {.r = reconciler};
+    struct pass p;
 
     if (!item)
         return (struct reconcile_verdict){0};
-    const struct cmk_resource *resource = store_item_resource(item);
-    cmk_view_init(&p.view, reconciler->options, resource, world->now_ms(world->ctx));
-    p.version = xstrdup(resource->resource_version);
-    owner = store_older_owner(reconciler->store, item);
-    p.view.owner = owner;
-    recall(&p, item);
-    if (resource->spec.window.present && resource->spec.window.time_zone)
-        (void)tz_load(&zone, resource->spec.window.time_zone, reconciler->zone_directory, &p.view.zone_err);
-    p.view.zone = zone;
-
+    begin(&p, reconciler, item);
     struct reconcile_verdict verdict = run(&p);
-
     remember(&p, item);
-    cmk_view_done(&p.view);
-    free(p.version);
+    pass_done(&p);
     return verdict;
+}
+
+/* The account is folded in as if the pass had read it; what the rules and conditions then say must be what stands. */
+static bool changes_nothing(struct pass *p, struct cmk_account *account)
+{
+    struct cmk_result result = {.err = ERR_INIT, .account = *account};
+    struct cmk_step step;
+
+    *account = (struct cmk_account){0};
+    cmk_next(&p->view, &step);
+    if (step.effect == CMK_READ_ACCOUNT) {
+        cmk_fold(&p->view, &step, &result);
+        cmk_next(&p->view, &step);
+    }
+    result_done(&result);
+    if (step.effect != CMK_REST || step.phase != CMK_IS_READY)
+        return false;
+    cmk_conclude(&p->view, &step);
+    return cmk_status_equal(&p->view.status, &p->view.resource->status);
+}
+
+bool reconcile_confirms(struct reconciler *reconciler, const struct store_item *item, struct cmk_account *account)
+{
+    struct pass p;
+
+    begin(&p, reconciler, item);
+    bool confirmed = changes_nothing(&p, account);
+    if (confirmed)
+        remember(&p, item);
+    pass_done(&p);
+    return confirmed;
 }

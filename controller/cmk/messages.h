@@ -8,6 +8,10 @@
  * would otherwise replace on its own, so that what we read would never equal what we wrote. */
 void cmk_say_well(char *message);
 
+/* What an operation asks for, as people call it (borrowed, never NULL): the last part of an identity's resource id;
+ * other targets are short enough. */
+const char *cmk_short_target(const char *target);
+
 void cmk_say_spec_invalid(const struct look *look, char *ret, size_t size);
 void cmk_say_spec_unsupported(const struct look *look, char *ret, size_t size);
 void cmk_say_account_changed(const struct look *look, char *ret, size_t size);

@@ -17,6 +17,7 @@
 const struct cmk_options cmk_default_options = {
     .poll_min = 5000,
     .poll_max = 60000,
+    .progress = 600000,
     .settle = 120000, /* ARM gives resource providers 60 s to answer (azure-facts 5.1); twice that */
     .resync = 600000,
     .recheck = 600000,
@@ -441,6 +442,17 @@ const struct cmk_rule *cmk_rule_at(size_t i)
 const char *cmk_rule_name(size_t i)
 {
     return i < ARRAY_LEN(table) ? table[i].name : NULL;
+}
+
+bool cmk_rule_gives(size_t i, enum cmk_reason *ret_reason, enum cmk_phase *ret_phase)
+{
+    static const enum cmk_reason derived = CMK_REASON_PREPARING_IDENTITY; /* see cmk_next() */
+
+    if (i > ARRAY_LEN(table))
+        return false;
+    *ret_reason = i == ARRAY_LEN(table) ? derived : table[i].effect == CMK_REST ? table[i].reason : CMK_REASON_NONE;
+    *ret_phase = i == ARRAY_LEN(table) ? CMK_IS_WORKING : table[i].phase;
+    return true;
 }
 
 void cmk_next(const struct cmk_view *view, struct cmk_step *ret)

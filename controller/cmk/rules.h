@@ -56,6 +56,10 @@ struct cmk_rule {
     enum cmk_settlement settlement;
 };
 
+/* The reason and phase that row i leaves a resource with, CMK_REASON_NONE when it does not end a pass; false past the
+ * end. After the rows come the reasons that cmk_next() derives from one of them. */
+bool cmk_rule_gives(size_t i, enum cmk_reason *ret_reason, enum cmk_phase *ret_phase);
+
 /* No operation holds the account, by its provisioningState (absent means at rest, azure-facts 5.1). */
 bool cmk_is_at_rest(const char *provisioning_state);
 

@@ -231,7 +231,7 @@ int azure_patches(struct world *w, const char *account)
 
 int apiserver_count(struct world *w, const char *method)
 {
-    _cleanup_(freep) char *path = journal_path(method, w->ns);
+    _cleanup_(freep) char *resources = xasprintf("%s/cosmoscmks", w->ns), *path = journal_path(method, resources);
     _cleanup_(json_freep) cJSON *journal = apiserver_ask("GET", path, NULL);
 
     return cJSON_GetArraySize(journal);

@@ -106,5 +106,5 @@ int azure_count(struct world *w, const char *method, const char *path_contains);
 void azure_await_count(struct world *w, const char *method, const char *path_contains, int at_least);
 /* PATCHes of that account, however they ended. */
 int azure_patches(struct world *w, const char *account);
-/* The same for the test's namespace in fake-apiserver. */
+/* The same for the resources of the test's namespace in fake-apiserver; events come when they come. */
 int apiserver_count(struct world *w, const char *method);

@@ -25,6 +25,8 @@ struct builtin {
 #define KEEP "'type':'object','x-kubernetes-preserve-unknown-fields':true"
 #define MICRO_TIME "{'type':'string','format':'micro-time','nullable':true}"
 #define TEXT_128 "{'type':'string','minLength':1,'maxLength':128}"
+#define QUALIFIED_NAME                                                                                                 \
+    "{'type':'string','pattern':'^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'}"
 #define INT32 "'type':'integer','format':'int32'"
 
 static const char lease_schema[] = KEEP ",'properties':{'spec':{" KEEP ",'properties':{"
@@ -35,11 +37,13 @@ static const char lease_schema[] = KEEP ",'properties':{'spec':{" KEEP ",'proper
 
 static const char event_schema[] =
     KEEP ",'required':['eventTime','reportingController','reportingInstance','action','reason','type'],'properties':{"
-         "'eventTime':" MICRO_TIME ",'reportingController':" TEXT_128 ",'reportingInstance':" TEXT_128
+         "'eventTime':" MICRO_TIME ",'reportingController':" QUALIFIED_NAME ",'reportingInstance':" TEXT_128
          ",'action':" TEXT_128 ",'reason':" TEXT_128 ",'type':{'enum':['Normal','Warning']},"
-         "'note':{'type':'string','maxLength':1024},"
+         "'note':{'type':'string','x-max-bytes':1024},"
+         "'deprecatedCount':{'type':'integer','maximum':0},"
+         "'deprecatedSource':{'properties':{'component':{'maxLength':0},'host':{'maxLength':0}}},"
          "'series':{'type':'object','required':['count','lastObservedTime'],"
-         "'properties':{'count':{" INT32 "},'lastObservedTime':" MICRO_TIME "}}}";
+         "'properties':{'count':{" INT32 ",'minimum':2},'lastObservedTime':" MICRO_TIME "}}}";
 
 static const char config_map_schema[] =
     KEEP ",'properties':{'data':{'type':'object','additionalProperties':{'type':'string'}}}";

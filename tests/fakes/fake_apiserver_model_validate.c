@@ -126,6 +126,9 @@ static void check_string(struct check *c, const cJSON *schema, const cJSON *valu
         i += utf8_sequence(s + i, n - i) ? utf8_sequence(s + i, n - i) : 1;
     if (json_int(json_member(schema, "maxLength"), false, &bound) && (int64_t)characters > bound)
         fault(c, "FieldValueTooLong", "Too long: may not be more than %lld bytes", (long long)bound);
+    else if (json_int(json_member(schema, "x-max-bytes"), false, &bound) &&
+             (int64_t)strlen(s) > bound) /* built-in types only */
+        fault(c, "FieldValueInvalid", "Invalid value: \"\": can have at most %lld characters", (long long)bound);
     else if (json_int(json_member(schema, "minLength"), false, &bound) && (int64_t)characters < bound)
         fault_value(c, value, "should be at least %lld chars long", (long long)bound);
     else if (pattern && !pattern_matches(pattern, s))

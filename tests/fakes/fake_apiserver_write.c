@@ -119,6 +119,29 @@ static int check_version(struct api_request *r, const cJSON *object, const cJSON
     return 0;
 }
 
+/* Of an event of events.k8s.io only the series and the metadata can change. Fields are named as in the core group. */
+static int check_event(struct api_request *r, const cJSON *object, const cJSON *old)
+{
+    static const char *const members[][2] = {{"regarding", "involvedObject"}, {"related", "related"},
+        {"reason", "reason"}, {"note", "message"}, {"type", "type"}, {"eventTime", "eventTime"}, {"action", "action"},
+        {"reportingController", "reportingController"}, {"reportingInstance", "reportingInstance"}};
+    cJSON *causes = cJSON_CreateArray();
+
+    if (str_eq(r->resource->collection, EVENT_COLLECTION) && !str_empty(r->resource->group))
+        for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+            const cJSON *a = json_member(object, members[i][0]), *b = json_member(old, members[i][0]);
+            if ((!a && !b) || cJSON_Compare(a, b, true))
+                continue;
+            _cleanup_(freep) char *text = a ? json_print(a) : xstrdup("null");
+            _cleanup_(freep) char *message = xasprintf("Invalid value: %s: field is immutable", text);
+            schema_cause(causes, members[i][1], "FieldValueInvalid", message);
+        }
+    if (cJSON_GetArraySize(causes) > 0)
+        return api_fail_invalid(r, r->name, causes);
+    (void)json_free(causes);
+    return 0;
+}
+
 /* Was waiting for its last finalizer, and that is gone now. */
 static bool released(const cJSON *object)
 {
@@ -133,7 +156,7 @@ static void replace(struct api_request *r, cJSON *object, const cJSON *old, bool
     if (check_version(r, object, old, patched) < 0)
         return;
     api_keep_server_fields(r, object, old);
-    if (api_kind_prepare(r, object) < 0 || api_admit(r, object) < 0)
+    if (api_kind_prepare(r, object) < 0 || api_admit(r, object) < 0 || check_event(r, object, old) < 0)
         return;
     if (cJSON_Compare(object, old, true))
         api_reply_object(r, 200, store_get(r->api->store, r->resource->collection, key));

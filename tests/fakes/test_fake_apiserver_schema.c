@@ -92,6 +92,8 @@ static void faults_are_told_in_the_words_of_an_api_server(void **state)
         {"'type':'integer','minimum':0", "-1",
             "s.v: Invalid value: -1: s.v in body should be greater than or equal to 0"},
         {"'type':'integer','maximum':9", "10", "s.v: Invalid value: 10: s.v in body should be less than or equal to 9"},
+        {"'type':'string','x-max-bytes':2", "'\u00fc'", ""},
+        {"'type':'string','x-max-bytes':2", "'\u00fcb'", "s.v: Invalid value: \"\": can have at most 2 characters"},
         {"'type':'array','maxItems':1", "[1,2]", "s.v: Too many: 2: must have at most 1 item"},
         {"'type':'array','minItems':1", "[]", "s.v: Invalid value: 0: s.v in body should have at least 1 items"},
         {"'type':'array','x-kubernetes-list-type':'set'", "[1,2,1]", "s.v[2]: Duplicate value: 1"},

@@ -181,6 +181,22 @@ static void three_days_with_restarts(void **state _unused_)
     finish("three-days", w);
 }
 
+/* Events are of transitions: a process that finds everything as its forerunner left it has nothing to tell. */
+static void a_restart_in_the_steady_state_tells_nothing(void **state _unused_)
+{
+    struct world *w = world_with("\"encryptSeconds\":60", "");
+
+    world_run(w, HOUR_MS);
+    size_t told = w->n_events;
+    assert_int_equal(told, 3);
+    world_fault_next(w, EFFECT_READ_ACCOUNT, FAULT_CRASH_BEFORE, 1);
+    world_run(w, 3 * HOUR_MS);
+    assert_int_equal(w->n_processes, 2);
+    assert_int_equal(w->n_events, told);
+    assert_string_equal(buf_str(&w->violation), "");
+    (void)world_free(w);
+}
+
 static void an_account_for_cassandra_is_refused(void **state _unused_)
 {
     struct world *w = world_with("\"capabilities\":[\"EnableCassandra\"]", "");
@@ -436,6 +452,7 @@ int main(void)
         cmocka_unit_test(a_vault_without_purge_protection_is_mended),
         cmocka_unit_test(the_data_is_searched_first),
         cmocka_unit_test(three_days_with_restarts),
+        cmocka_unit_test(a_restart_in_the_steady_state_tells_nothing),
         cmocka_unit_test(an_account_for_cassandra_is_refused),
         cmocka_unit_test(manual_approval),
         cmocka_unit_test(a_maintenance_window),

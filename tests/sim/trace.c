@@ -92,6 +92,12 @@ void trace_status(struct world *w, struct world_object *o)
     buf_printf(&w->pass_text, "          @    \"%s\"\n", world_condition(o, "Ready", "message"));
 }
 
+void trace_event(struct world *w, const struct cmk_event *event)
+{
+    trace_effect(w, TRACE_NEWS, "event %s %s, %s", event->warning ? "Warning" : "Normal", event->reason, event->action);
+    buf_printf(&w->pass_text, "          @    \"%s\"\n", event->note);
+}
+
 /* '@' at the begin of a line's text stands for the resource. */
 static void show(struct world *w, const char *key)
 {

@@ -67,6 +67,20 @@ static void uuid(void *ctx, char ret[static UUID_SIZE])
     (void)snprintf(ret, UUID_SIZE, "c0000000-0000-4000-8000-%012llx", (unsigned long long)++w->uuids);
 }
 
+/* Only of what was written, and never a place where an operation can be read. */
+static void record_event(void *ctx, const struct cmk_resource *resource, const char *resource_version _unused_,
+    const struct cmk_event *event)
+{
+    struct world *w = ctx;
+
+    w->n_events++;
+    if (w->dead || !w->pass_wrote)
+        violation(w, "%s: the event %s of nothing that was written", resource->name, event->reason);
+    if (strstr(event->note, "/operationsStatus/") || strstr(event->note, "api-version"))
+        violation(w, "%s: the event %s shows the URL of an operation", resource->name, event->reason);
+    trace_event(w, event);
+}
+
 static void enqueue(void *ctx, const char *key)
 {
     struct world *w = ctx;
@@ -87,6 +101,7 @@ static void process_start(struct world *w)
     w->kube = (struct kube_port_context){.client = (struct kube_client *)w, .store = w->store};
     w->ports = (struct ports){.azure = world_azure_port(w),
         .kube = kube_port_make(&w->kube),
+        .events = {.ctx = w, .record = record_event},
         .world = {.ctx = w, .now_ms = now_ms, .uuid = uuid}};
     w->reconciler = (struct reconciler){.ports = &w->ports, .options = &cmk_default_options, .store = w->store};
     for (size_t i = 0; i < w->n_objects; i++)
@@ -126,6 +141,7 @@ void world_pause(struct world *w)
     w->kube = paused.kube;
     w->process = paused.process;
     w->pass_begin = paused.pass_begin;
+    w->pass_wrote = paused.pass_wrote;
     w->reconciler.store = paused.store;
     w->dead = false;
     for (size_t i = 0; i < w->n_objects; i++)

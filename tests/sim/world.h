@@ -150,6 +150,7 @@ struct world {
     size_t n_objects;
     int64_t last_version;
     size_t kube_writes;
+    size_t n_events;
 
     /* The process. */
     unsigned process; /* its number */
@@ -246,5 +247,6 @@ void trace_note(struct world *w, const char *format, ...) _printf_(2, 3);
 enum trace { TRACE_DETAIL, TRACE_USUAL, TRACE_NEWS }; /* does a line make its pass differ from the one before? */
 void trace_effect(struct world *w, enum trace weight, const char *format, ...) _printf_(3, 4);
 void trace_status(struct world *w, struct world_object *o);
+void trace_event(struct world *w, const struct cmk_event *event);
 void trace_pass(struct world *w, const char *key, const struct reconcile_verdict *verdict);
 const char *trace_text(struct world *w);

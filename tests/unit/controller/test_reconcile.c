@@ -36,6 +36,7 @@ struct rig {
     char versions[4][16];     /* the condition of each status write */
     struct cmk_status status; /* as last written */
     struct cmk_operation operation;
+    struct buf events; /* "REASON@VERSION " each */
 };
 
 static int fails(enum err_kind kind, struct err *err)
@@ -132,6 +133,15 @@ static int write_operation(
     return 0;
 }
 
+static void record(
+    void *ctx, const struct cmk_resource *resource, const char *resource_version, const struct cmk_event *event)
+{
+    struct rig *rig = ctx;
+
+    assert_string_equal(resource->name, "orders");
+    buf_printf(&rig->events, "%s@%s ", event->reason, resource_version);
+}
+
 static int64_t now_ms(void *ctx _unused_)
 {
     return NOW;
@@ -159,6 +169,7 @@ static struct rig *rig_new(void)
 
     log_setup(LOG_ERROR, LOG_JSON);
     rig->calls = BUF_INIT(4096);
+    rig->events = BUF_INIT(4096);
     rig->account_state = "Succeeded";
     rig->store = store_new();
     rig->ports = (struct ports){
@@ -169,6 +180,7 @@ static struct rig *rig_new(void)
             .read_culprit = read_culprit,
             .send = send_step},
         .kube = {.ctx = rig, .write_status = write_status, .write_operation = write_operation},
+        .events = {.ctx = rig, .record = record},
         .world = {.ctx = rig, .now_ms = now_ms, .uuid = uuid},
     };
     rig->reconciler = (struct reconciler){.ports = &rig->ports, .options = &cmk_default_options, .store = rig->store};
@@ -190,6 +202,7 @@ static struct rig *rig_free(struct rig *rig)
     cmk_status_done(&rig->status);
     cmk_operation_done(&rig->operation);
     buf_done(&rig->calls);
+    buf_done(&rig->events);
     free(rig);
     return NULL;
 }
@@ -320,6 +333,34 @@ static void a_write_ahead_that_is_not_sent_after_all_is_taken_back(void **state 
     assert_int_equal(rig->status.operation.type, CMK_NO_STEP);
 }
 
+/* Events are of what was written, with the version that was written. */
+static void events_are_told_of_what_was_written_and_of_nothing_else(void **state _unused_)
+{
+    static const struct {
+        enum err_kind fails_at[2];
+        enum err_kind operation_fails, send_fails;
+        const char *key, *events;
+    } rows[] = {
+        {{0, 0}, 0, 0, NULL, "Encrypting@102 "}, {{0, 0}, 0, 0, KEY, "Encrypted@101 "},
+        {{ERR_CONFLICT, 0}, 0, 0, KEY, ""}, {{ERR_CONFLICT, 0}, 0, 0, NULL, ""},
+        {{0, ERR_CONFLICT}, 0, 0, NULL, "Encrypting@101 "}, /* recorded by itself */
+        {{0, ERR_UNAVAILABLE}, ERR_UNAVAILABLE, 0, NULL, ""}, {{0, ERR_NOT_FOUND}, 0, 0, NULL, ""},
+        {{0, 0}, 0, ERR_LOCKED, NULL, "AccountBusy@102 "},
+        {{0, ERR_CONFLICT}, 0, ERR_LOCKED, NULL, ""}, /* the record is cleared, the condition not written */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_(rig_freep) struct rig *rig = rig_with_resource();
+        rig->account_key = rows[i].key;
+        rig->send_fails = rows[i].send_fails;
+        memcpy(rig->write_fails_at, rows[i].fails_at, sizeof(rows[i].fails_at));
+        rig->operation_write_fails = rows[i].operation_fails;
+        (void)reconcile(&rig->reconciler, "shop/orders");
+        if (!str_eq(buf_str(&rig->events), rows[i].events))
+            fail_msg("row %zu: told \"%s\" instead of \"%s\"", i, buf_str(&rig->events), rows[i].events);
+    }
+}
+
 /* What was written comes back through the store; the next pass finds nothing to write. */
 static void a_second_pass_over_the_same_world_writes_nothing(void **state _unused_)
 {
@@ -390,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_refusal_clears_the_record_although_somebody_edits_the_resource),
         cmocka_unit_test(a_conflict_without_a_change_writes_nothing_more),
         cmocka_unit_test(a_write_ahead_that_is_not_sent_after_all_is_taken_back),
+        cmocka_unit_test(events_are_told_of_what_was_written_and_of_nothing_else),
         cmocka_unit_test(a_second_pass_over_the_same_world_writes_nothing),
         cmocka_unit_test(an_older_resource_for_the_account_keeps_this_one_from_azure),
         cmocka_unit_test(a_zone_that_nobody_knows_is_the_specs_mistake),
