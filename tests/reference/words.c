@@ -3,12 +3,8 @@
 #include "reference.h"
 
 #include "base/str.h"
-#include "cmk/rules.h"
-
-#if __has_include("cmk/events.h")
 #include "cmk/events.h"
-#define HAVE_EVENTS 1
-#endif
+#include "cmk/rules.h"
 
 static const struct {
     enum cmk_phase phase;
@@ -76,7 +72,6 @@ void reference_reasons(struct buf *out)
 
 void reference_events(struct buf *out)
 {
-#ifdef HAVE_EVENTS
     struct cmk_event_row row;
 
     buf_puts(out, "| reason | action | type | meaning |\n|---|---|---|---|\n");
@@ -86,7 +81,4 @@ void reference_events(struct buf *out)
         reference_cell(out, row.meaning);
         buf_puts(out, " |\n");
     }
-#else
-    buf_puts(out, "This version publishes no events.\n");
-#endif
 }
