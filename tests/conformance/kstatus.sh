@@ -3,9 +3,9 @@
 #
 # Needs Go and a module proxy. Without them: skipped (77), or failed where CI is set.
 set -euo pipefail
-cd "$(dirname "$0")"
 
 states=$(realpath "${1:?usage: kstatus.sh PUBLISHED_STATES}")
+cd "$(dirname "$0")"
 skip() {
     echo "SKIPPED: $1" >&2
     [ -z "${CI-}" ] || exit 1

@@ -3,6 +3,7 @@
 #
 # The check is the file in Argo CD's own layout; the ConfigMap patch must hold the very same text, since that is what people apply.
 set -euo pipefail
+states_program=$(realpath "$1")
 cd "$(dirname "$0")/../.."
 
 readonly check=deploy/gitops/argocd/resource_customizations/cosmoscmk.io/CosmosCMK/health.lua
@@ -19,5 +20,5 @@ if ! diff -u "$check" <(block); then
 fi
 states=$(mktemp)
 trap 'rm -f "$states"' EXIT
-"$1" >"$states"
+"$states_program" >"$states"
 lua5.1 tests/states/health.lua "$check" deploy/gitops/README.md <"$states"

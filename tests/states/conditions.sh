@@ -2,6 +2,7 @@
 # conditions.sh PUBLISHED_STATES: crd/README.md names every condition that the controller can publish, with every reason that it can have,
 # and no reason that it cannot. Those of Ready, Reconciling and Stalled are generated there; the rows of the others are written by people.
 set -euo pipefail
+states_program=$(realpath "$1")
 cd "$(dirname "$0")/../.."
 
 table() { sed -n '/^### Conditions/,/^### Reasons/p' crd/README.md; }
@@ -12,7 +13,7 @@ documented() { # TYPE: the reasons in its row, a cell of nothing but reasons
 
 states=$(mktemp)
 trap 'rm -f "$states"' EXIT
-"$1" >"$states"
+"$states_program" >"$states"
 pairs=$(jq -r '.object.status.conditions // [] | .[] | "\(.type) \(.reason)"' "$states" | sort -u)
 failed=0
 while read -r type; do
