@@ -5,7 +5,7 @@
 set -euo pipefail
 
 build=(gcc cmake ninja-build pkg-config libcurl4-openssl-dev libyaml-dev libcjson-dev libssl-dev libwebsockets-dev ca-certificates tzdata)
-test=(libcmocka-dev openssl curl jq procps)
+test=(libcmocka-dev openssl curl jq procps lua5.1 lua-cjson)
 lint=(clang libclang-rt-14-dev clang-format clang-tidy shellcheck)
 conformance=(curl jq)
 image=("${build[@]}" binutils jq)
