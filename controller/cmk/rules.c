@@ -53,6 +53,11 @@ static bool spec_is_unsupported(const struct look *l)
     return l->unsupported != NULL;
 }
 
+static bool account_has_changed(const struct look *l)
+{
+    return cmk_account_changed(l->spec, &l->view->status);
+}
+
 static bool zone_is_unknown(const struct look *l)
 {
     return l->spec->window.present && !l->view->zone;
@@ -372,6 +377,7 @@ static const struct cmk_rule table[] = {
     {"deleted",               is_deleting,            CMK_GONE},
     {"spec-invalid",          spec_is_invalid,        CMK_REST,           CMK_REASON_INVALID_SPEC,        CMK_IS_STALLED,     WAKE_NEVER,      cmk_say_spec_invalid},
     {"spec-unsupported",      spec_is_unsupported,    CMK_REST,           CMK_REASON_UNSUPPORTED_SPEC,    CMK_IS_STALLED,     WAKE_NEVER,      cmk_say_spec_unsupported},
+    {"account-changed",       account_has_changed,    CMK_REST,           CMK_REASON_INVALID_SPEC,        CMK_IS_STALLED,     WAKE_NEVER,      cmk_say_account_changed},
     {"zone-unknown",          zone_is_unknown,        CMK_REST,           CMK_REASON_INVALID_SPEC,        CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_zone_unknown},
     {"account-conflict",      has_older_owner,        CMK_REST,           CMK_REASON_ACCOUNT_CONFLICT,    CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_conflict},
     {"suspended",             is_suspended,           CMK_REST,           CMK_REASON_SUSPENDED,           CMK_IS_IDLE,        WAKE_NEVER,      cmk_say_suspended},
@@ -431,6 +437,18 @@ static const struct cmk_rule table[] = {
 };
 /* clang-format on */
 
+enum cmk_reason cmk_rule_reason(const struct cmk_rule *rule, enum cmk_step_type step)
+{
+    if (rule->reason == CMK_REASON_ENCRYPTING && step != CMK_ENABLE_KEY)
+        return CMK_REASON_PREPARING_IDENTITY;
+    return rule->reason;
+}
+
+const struct cmk_rule *cmk_rule_at(size_t i)
+{
+    return i < ARRAY_LEN(table) ? &table[i] : NULL;
+}
+
 const char *cmk_rule_name(size_t i)
 {
     return i < ARRAY_LEN(table) ? table[i].name : NULL;
@@ -460,11 +478,9 @@ void cmk_next(const struct cmk_view *view, struct cmk_step *ret)
         .effect = rule->effect,
         .settlement = rule->settlement,
         .type = look.next,
-        .reason = rule->reason,
+        .reason = cmk_rule_reason(rule, look.op->type),
         .phase = rule->phase,
     };
-    if (rule->reason == CMK_REASON_ENCRYPTING && look.op->type != CMK_ENABLE_KEY)
-        ret->reason = CMK_REASON_PREPARING_IDENTITY;
     if (rule->effect == CMK_REST)
         ret->wake_at = cmk_wake_at(&look, rule->wake, &ret->backoff);
     ret->exact = rule->wake == WAKE_RETRY_AFTER && !ret->backoff;

@@ -102,6 +102,13 @@ static void w_owner(struct scene *s, const char *v _unused_)
     s->view.owner = "payments/older";
 }
 
+/* The status is about an account of that name. */
+static void w_knows(struct scene *s, const char *v)
+{
+    s->view.status.has_account = true;
+    str_replace(&s->view.status.account.name, v);
+}
+
 /* open: Saturday noon is in it; closed: it opens on Sunday at 01:00; never: no day; unknown: no such zone. */
 static void w_window(struct scene *s, const char *v)
 {
@@ -437,6 +444,7 @@ static const struct {
     {"asked", w_asked},
     {"handled", w_handled},
     {"owner", w_owner},
+    {"knows", w_knows},
     {"window", w_window},
     {"account", w_account},
     {"unread", w_unread},

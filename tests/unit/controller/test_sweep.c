@@ -39,7 +39,7 @@ struct rig {
 
 static struct cmk_account account_of(const struct account *a)
 {
-    return (struct cmk_account){.name = xstrdup("name"),
+    return (struct cmk_account){.name = xstrdup(strrchr(a->id, '/') + 1),
         .provisioning_state = xstrdup("Succeeded"),
         .key_uri = a->key ? xstrdup(a->key) : NULL,
         .cmk_status = xstrdup(a->cmk_status)};
