@@ -252,6 +252,10 @@ static void a_leader_that_cannot_renew_says_why_and_ends(void **state)
     stop(&f);
 }
 
+#define ODD_TYPES                                                                                                      \
+    "{\"metadata\":{\"resourceVersion\":\"6\"},\"spec\":{\"holderIdentity\":7,\"leaseDurationSeconds\":\"x\","         \
+    "\"leaseTransitions\":1.5,\"renewTime\":{},\"acquireTime\":[]}}"
+
 /* Nothing that somebody put into a Lease crashes us or locks us out. */
 static void a_malformed_lease_is_taken(void **state)
 {
@@ -259,8 +263,7 @@ static void a_malformed_lease_is_taken(void **state)
         "{\"metadata\":{\"resourceVersion\":\"6\"}}",
         "{\"metadata\":{\"resourceVersion\":\"6\"},\"spec\":null}",
         "{\"metadata\":{\"resourceVersion\":\"6\"},\"spec\":[1]}",
-        "{\"metadata\":{\"resourceVersion\":\"6\"},\"spec\":{\"holderIdentity\":7,\"leaseDurationSeconds\":\"x\","
-        "\"leaseTransitions\":1.5,\"renewTime\":{},\"acquireTime\":[]}}",
+        (ODD_TYPES),
     };
     (void)state;
 
