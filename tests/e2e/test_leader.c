@@ -142,7 +142,7 @@ static void one_that_stands_by_asks_and_changes_nothing(struct world *w)
     clock_sleep_ms(LEASE_MS); /* that nothing happens can only be waited for */
     assert_int_equal(azure_count(w, NULL, NULL), 0);
     _cleanup_(json_freep) cJSON *object = resource_get(w, "orders");
-    assert_null(json_member(object, "status"));
+    assert_null(json_at(object, "status.conditions"));
     assert_int_equal(controller_stop(w, WAIT_MS) < WAIT_MS, true);
     _cleanup_(freep) char *still = holder(w);
     assert_string_equal(still, "somebody");
