@@ -325,7 +325,7 @@ static void make_core(struct app *app)
 
 static int start_threads(struct app *app, struct err *err)
 {
-    app->workers = workers_start(app->queue, &app->reconciler, (int)app->options->workers);
+    app->workers = workers_start(app->queue, &app->reconciler, (int)app->options->workers, NULL);
     if (health_start(&app->health, app->options->probe_address, app->engine, app->workers, err) < 0)
         return -1;
     if (pthread_create(&app->reflector, NULL, reflect, app) != 0)

@@ -16,6 +16,7 @@ struct pass {
     struct reconciler *r;
     struct cmk_view view;
     char *version; /* of the resource as last read or written in this pass */
+    uint32_t observed_at_s; /* by earlier passes */
 };
 
 static void result_done(struct cmk_result *result)
@@ -149,6 +150,7 @@ static struct reconcile_verdict rest(struct pass *p, const struct cmk_step *step
                     : step->wake_at             ? 1
                                                 : 0,
         .exact = step->exact,
+        .stalled = step->phase == CMK_IS_STALLED,
         .rule = step->rule};
 }
 
@@ -186,6 +188,7 @@ static void recall(struct pass *p, const struct store_item *item)
     p->view.quiet_since = memory.quiet_since;
     p->view.operation_read_at = memory.operation_read_at;
     p->view.operation_lost = memory.operation_lost;
+    p->observed_at_s = memory.observed_at_s;
 }
 
 static void remember(struct pass *p, const struct store_item *item)
@@ -193,7 +196,8 @@ static void remember(struct pass *p, const struct store_item *item)
     struct store_memory memory = {.failing_since = p->view.failing_since,
         .quiet_since = p->view.quiet_since,
         .operation_read_at = p->view.operation_read_at,
-        .operation_lost = p->view.operation_lost};
+        .operation_lost = p->view.operation_lost,
+        .observed_at_s = p->view.account_fact == CMK_KNOWN ? (uint32_t)(p->view.now / 1000) : p->observed_at_s};
 
     store_remember(p->r->store, item, &memory);
 }

@@ -1,7 +1,7 @@
 /* REST calls: a URL from checked parts, one request through the layers, an answer as a tree or an error in Kubernetes'
  * own words.
  *
- * Layers: log over retry over identity over the engine. Only GETs are ever repeated; everything else is sent with
+ * Layers: log over retry over observe over identity over the engine. Only GETs are ever repeated; everything else is sent with
  * once = true, because a PATCH that arrives twice is two writes. There is no client-side rate limit: the server's
  * priority and fairness does that better (controller-runtime has switched its own off, too). */
 #include "kube/client.h"
@@ -36,7 +36,7 @@ struct kube_client {
     char *server;
     char *proxy;
     struct kube_credentials *credentials;
-    struct http_client *identity, *retry, *top;
+    struct http_client *identity, *observe, *retry, *top;
     struct http_cancel *cancel;
     pthread_mutex_t lock;
     struct flight *flights; /* under the lock */
@@ -56,7 +56,8 @@ int kube_client_new(
     client->proxy = xstrdup(config->proxy);
     client->credentials = TAKE_PTR(credentials);
     client->identity = kube_identity_new(http_engine_client(engine), client->credentials);
-    client->retry = http_retry_new(client->identity, &retries);
+    client->observe = http_observe_new(client->identity, &(struct http_observer){0});
+    client->retry = http_retry_new(client->observe, &retries);
     client->top = http_log_new(client->retry);
     client->cancel = http_cancel_new();
     *ret = client;
@@ -69,6 +70,7 @@ struct kube_client *kube_client_free(struct kube_client *client)
         return NULL;
     (void)http_log_free(client->top);
     (void)http_retry_free(client->retry);
+    (void)http_observe_free(client->observe);
     (void)kube_identity_free(client->identity);
     (void)kube_credentials_free(client->credentials);
     (void)http_cancel_free(client->cancel);
@@ -77,6 +79,11 @@ struct kube_client *kube_client_free(struct kube_client *client)
     free(client->proxy);
     free(client);
     return NULL;
+}
+
+void kube_client_observe(struct kube_client *client, const struct http_observer *observer)
+{
+    http_observe_set(client->observe, observer);
 }
 
 void kube_client_cancel(struct kube_client *client)
