@@ -11,6 +11,7 @@
 
 struct store_item {
     atomic_int refs;
+    struct survey_facts facts;
     struct entry *entry; /* as long as the item is referenced, so is its entry */
     struct cmk_resource resource;
 };
@@ -152,6 +153,7 @@ static struct store_item *item_new(struct entry *entry, struct cmk_resource *res
     atomic_init(&item->refs, 1);
     atomic_fetch_add(&entry->refs, 1);
     item->entry = entry;
+    item->facts = survey_facts_of(resource);
     item->resource = *resource;
     *resource = (struct cmk_resource){0};
     return item;
@@ -324,4 +326,16 @@ size_t store_len(struct store *store)
     size_t n = store->entries.len;
     pthread_mutex_unlock(&store->lock);
     return n;
+}
+
+void store_survey(struct store *store, struct survey *ret)
+{
+    *ret = (struct survey){0};
+    pthread_mutex_lock(&store->lock);
+    map_foreach (e, &store->entries) {
+        const struct entry *entry = e->value;
+        const struct store_item *item = entry->current;
+        survey_add(ret, &item->facts, &item->resource, entry->memory.observed_at_s);
+    }
+    pthread_mutex_unlock(&store->lock);
 }

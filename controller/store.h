@@ -6,6 +6,7 @@
 #pragma once
 
 #include "cmk/types.h"
+#include "controller/survey.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,6 +55,8 @@ void store_remember(struct store *store, const struct store_item *item, const st
  * caller frees it. Older is: created earlier, then the smaller uid. One that is being deleted does not count. */
 char *store_older_owner(struct store *store, const struct store_item *item);
 size_t store_len(struct store *store);
+/* O(n), with the store locked: some milliseconds for a hundred thousand. */
+void store_survey(struct store *store, struct survey *ret);
 
 /* "namespace/name"; the caller frees it. */
 char *store_key(const char *ns, const char *name);

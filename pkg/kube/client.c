@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/str.h"
 #include "http/layer.h"
 #include "kube/credentials.h"
@@ -169,6 +170,14 @@ static int call(struct kube_client *client, struct http_request *request, cJSON 
     return err_wrap(err, "answer of the API server to %s", request->label);
 }
 
+/* A body may hold a token. */
+static void wipe_text(char **text)
+{
+    if (*text)
+        secret_wipe(*text, strlen(*text));
+    free(*text);
+}
+
 /* A call on one object or collection: everything but lists and watches. */
 struct object_call {
     const char *label;
@@ -181,7 +190,7 @@ struct object_call {
 static int call_object(struct kube_client *client, const struct object_call *c, cJSON **ret, struct err *err)
 {
     _cleanup_(buf_done) struct buf url = BUF_INIT(MAX_URL);
-    _cleanup_(freep) char *body = c->body ? json_print(c->body) : NULL;
+    _cleanup_(wipe_text) char *body = c->body ? json_print(c->body) : NULL;
     struct http_request request = {
         .method = c->method,
         .headers = {{"Accept", "application/json"}},

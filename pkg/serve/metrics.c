@@ -16,6 +16,8 @@
 struct metrics {
     pthread_mutex_t lock;
     struct metric *first;
+    void (*look)(void *ctx); /* or NULL */
+    void *look_ctx;
 };
 
 struct metrics *metrics_new(void)
@@ -52,6 +54,14 @@ struct metrics *metrics_free(struct metrics *metrics)
     (void)pthread_mutex_destroy(&metrics->lock);
     free(metrics);
     return NULL;
+}
+
+void metrics_on_scrape(struct metrics *metrics, void (*look)(void *ctx), void *ctx)
+{
+    (void)pthread_mutex_lock(&metrics->lock);
+    metrics->look = look;
+    metrics->look_ctx = ctx;
+    (void)pthread_mutex_unlock(&metrics->lock);
 }
 
 /* [a-zA-Z_][a-zA-Z0-9_]*, which serves for metrics and labels. */
@@ -189,6 +199,8 @@ void metric_observe(struct metric *metric, const char *const *labels, double val
 void metrics_render(struct metrics *metrics, struct buf *ret)
 {
     (void)pthread_mutex_lock(&metrics->lock);
+    if (metrics->look)
+        metrics->look(metrics->look_ctx);
     for (struct metric *m = metrics->first; m; m = m->next) {
         if (m->desc.collect) { /* whose values nobody else touches */
             forget_series(m);

@@ -47,6 +47,8 @@ struct metrics *metrics_new(void);
 struct metrics *metrics_free(struct metrics *metrics);
 DEFINE_CLEANUP(struct metrics *, metrics_free)
 
+/* Called at the beginning of each scrape, to look at something once that several families then show. */
+void metrics_on_scrape(struct metrics *metrics, void (*look)(void *ctx), void *ctx);
 /* The metric is borrowed. Families may be added while others are in use. */
 struct metric *metrics_add(struct metrics *metrics, const struct metric_desc *desc);
 
