@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deps.sh [build|test|lint|conformance]...: installs the Debian packages that are missing for what is named (default: build test).
+# deps.sh [build|test|lint|conformance|promlint]...: installs the Debian packages that are missing for what is named (default: build test).
 #
 # Asks for nothing when all are there. Needs root or sudo otherwise.
 set -euo pipefail
@@ -8,6 +8,7 @@ build=(gcc cmake ninja-build pkg-config libcurl4-openssl-dev libyaml-dev libcjso
 test=(libcmocka-dev openssl curl jq procps)
 lint=(clang libclang-rt-14-dev clang-format clang-tidy shellcheck)
 conformance=(curl jq)
+promlint=(golang-go)
 
 packages=()
 for what in "${@:-build test}"; do
@@ -17,7 +18,8 @@ for what in "${@:-build test}"; do
         test) packages+=("${test[@]}") ;;
         lint) packages+=("${lint[@]}") ;;
         conformance) packages+=("${conformance[@]}") ;;
-        *) echo "deps.sh: unknown set \"$word\"; there are build, test, lint and conformance" >&2; exit 2 ;;
+        promlint) packages+=("${promlint[@]}") ;;
+        *) echo "deps.sh: unknown set \"$word\"; there are build, test, lint, conformance and promlint" >&2; exit 2 ;;
         esac
     done
 done

@@ -1,12 +1,13 @@
 module cosmoscmk.io/promlint
 
-go 1.23
+go 1.19
 
-require github.com/prometheus/client_golang v1.22.0
+require github.com/prometheus/client_golang v1.17.0
 
 require (
-	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
-	github.com/prometheus/client_model v0.6.1 // indirect
-	github.com/prometheus/common v0.62.0 // indirect
-	google.golang.org/protobuf v1.36.5 // indirect
+	github.com/golang/protobuf v1.5.3 // indirect
+	github.com/matttproud/golang_protobuf_extensions v1.0.4 // indirect
+	github.com/prometheus/client_model v0.4.1-0.20230718164431-9a2bf3000d16 // indirect
+	github.com/prometheus/common v0.44.0 // indirect
+	google.golang.org/protobuf v1.31.0 // indirect
 )
