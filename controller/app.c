@@ -237,10 +237,8 @@ static int make_cloud(struct app *app, struct err *err)
         .cosmos_suffix = o->cosmos_suffix,
         .cosmos_principal_id = o->cosmos_principal_id,
     };
-    const struct azure_cloud_access access = {.http = app->azure_http,
-        .tls = app->azure_tls,
-        .proxy = o->azure_proxy,
-        .cancel = app->azure_cancel};
+    const struct azure_cloud_access access = {
+        .http = app->azure_http, .tls = app->azure_tls, .proxy = o->azure_proxy, .cancel = app->azure_cancel};
 
     return azure_cloud_open(&app->cloud, &access, &options, err);
 }
@@ -349,10 +347,8 @@ static void make_core(struct app *app)
 
 static int start_metrics(struct app *app, struct err *err)
 {
-    const struct app_metrics_sources sources = {.queue = app->queue,
-        .workers = app->workers,
-        .store = app->store,
-        .limiter = app->arm_layers.limiter};
+    const struct app_metrics_sources sources = {
+        .queue = app->queue, .workers = app->workers, .store = app->store, .limiter = app->arm_layers.limiter};
     const struct metrics_server_options options = {.address = app->options->metrics_address,
         .cert_file = app->options->metrics_cert_file,
         .key_file = app->options->metrics_key_file,

@@ -59,8 +59,8 @@ static int is_synced(void *ctx, char *why, size_t size)
 
 static void handle(void *ctx, struct serve_exchange *exchange, const struct serve_request *request)
 {
-    const struct serve_probe live[] = {{"engine", engine_turns, ctx}, {"workers", workers_move, ctx},
-        {"reflector", reflector_moves, ctx}};
+    const struct serve_probe live[] = {
+        {"engine", engine_turns, ctx}, {"workers", workers_move, ctx}, {"reflector", reflector_moves, ctx}};
     const struct serve_probe ready[] = {{"synced", is_synced, ctx}};
     const struct serve_probes probes = {
         .live = live, .n_live = ARRAY_LEN(live), .ready = ready, .n_ready = ARRAY_LEN(ready)};

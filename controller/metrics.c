@@ -29,13 +29,13 @@ static void register_watch(struct app_metrics *m)
 {
     struct metrics *r = m->registry;
 
-    m->watch_lists = metrics_add(r,
-        &(struct metric_desc){"cosmoscmk_watch_lists_total", "Lists of all resources that were begun.", METRIC_COUNTER});
-    m->watch_streams = metrics_add(r, &(struct metric_desc){"cosmoscmk_watch_streams_total",
-                                          "Watch streams that were opened.", METRIC_COUNTER});
-    m->watch_failures = metrics_add(r, &(struct metric_desc){"cosmoscmk_watch_failures_total",
-                                           "Lists and watches that failed, by the kind of error.", METRIC_COUNTER,
-                                           .labels = {"kind"}});
+    m->watch_lists = metrics_add(r, &(struct metric_desc){"cosmoscmk_watch_lists_total",
+                                        "Lists of all resources that were begun.", METRIC_COUNTER});
+    m->watch_streams = metrics_add(
+        r, &(struct metric_desc){"cosmoscmk_watch_streams_total", "Watch streams that were opened.", METRIC_COUNTER});
+    m->watch_failures =
+        metrics_add(r, &(struct metric_desc){"cosmoscmk_watch_failures_total",
+                           "Lists and watches that failed, by the kind of error.", METRIC_COUNTER, .labels = {"kind"}});
     (void)metrics_add(r, &(struct metric_desc){"cosmoscmk_watch_last_event_timestamp_seconds",
                              "When the API server last sent anything about resources, bookmarks included.",
                              METRIC_GAUGE, .collect = collect_last_event, .ctx = m});
@@ -49,12 +49,11 @@ struct app_metrics *app_metrics_new(void)
 
     m->registry = metrics_new();
     m->started_ms = clock_wall_ms();
-    (void)metrics_add(m->registry,
-        &(struct metric_desc){"cosmoscmk_build_info", "The version that runs; always 1.", METRIC_GAUGE,
-            .labels = {"version"}, .collect = collect_build});
-    (void)metrics_add(m->registry,
-        &(struct metric_desc){"leader_election_master_status", "Whether this process holds the lease.", METRIC_GAUGE,
-            .labels = {"name"}, .collect = collect_leader, .ctx = m});
+    (void)metrics_add(m->registry, &(struct metric_desc){"cosmoscmk_build_info", "The version that runs; always 1.",
+                                       METRIC_GAUGE, .labels = {"version"}, .collect = collect_build});
+    (void)metrics_add(
+        m->registry, &(struct metric_desc){"leader_election_master_status", "Whether this process holds the lease.",
+                         METRIC_GAUGE, .labels = {"name"}, .collect = collect_leader, .ctx = m});
     register_watch(m);
     metrics_http_register(m);
     metrics_work_register(m);

@@ -140,8 +140,7 @@ static bool put_off(struct metrics_access *access, struct serve_exchange *exchan
     return room;
 }
 
-bool metrics_access_decide(
-    struct metrics_access *access, struct serve_exchange *exchange, enum metrics_decision *ret)
+bool metrics_access_decide(struct metrics_access *access, struct serve_exchange *exchange, enum metrics_decision *ret)
 {
     const char *token = bearer(exchange);
     enum kube_verdict verdict;

@@ -2,9 +2,9 @@
  * Private to the metrics' server. */
 #pragma once
 
+#include "base/buf.h"
 #include "kube/review.h"
 #include "serve/server.h"
-#include "base/buf.h"
 
 #define METRICS_MAX_WAITING 32
 
@@ -31,8 +31,7 @@ struct metrics_access;
 struct metrics_access *metrics_access_start(struct kube_client *kube, const char *path,
     struct metrics_answer (*answer)(void *ctx, enum metrics_decision decision), void *ctx);
 /* On the server's thread. False: the exchange is put off, and will be answered. */
-bool metrics_access_decide(
-    struct metrics_access *access, struct serve_exchange *exchange, enum metrics_decision *ret);
+bool metrics_access_decide(struct metrics_access *access, struct serve_exchange *exchange, enum metrics_decision *ret);
 /* Ends the thread; what waits is not answered any more. The server may still be running. Accepts NULL. */
 void metrics_access_end(struct metrics_access *access);
 /* The server has been stopped. Accepts and returns NULL. */

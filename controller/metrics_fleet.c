@@ -31,8 +31,8 @@ static void collect_operations(void *ctx, struct metric *metric)
     const struct app_metrics *m = ctx;
 
     for (int step = CMK_NO_STEP + 1; m->sources.store && step < SURVEY_OPERATIONS; step++)
-        metric_set(metric, METRIC_LABELS(cmk_step_type_name((enum cmk_step_type)step)),
-            (double)m->survey.operations[step]);
+        metric_set(
+            metric, METRIC_LABELS(cmk_step_type_name((enum cmk_step_type)step)), (double)m->survey.operations[step]);
 }
 
 static void collect_oldest_operation(void *ctx, struct metric *metric)
@@ -75,14 +75,13 @@ static void collect_states(void *ctx, struct metric *metric)
 
     if (!m->sources.store)
         return;
-    metric_add(metric,
-        METRIC_LABELS(survey_phase_name(SURVEY_READY), cmk_reason_text(CMK_REASON_ENCRYPTED)->word), 0);
+    metric_add(metric, METRIC_LABELS(survey_phase_name(SURVEY_READY), cmk_reason_text(CMK_REASON_ENCRYPTED)->word), 0);
     for (int phase = 0; phase < SURVEY_PHASES; phase++)
         for (int reason = 0; reason < CMK_REASON_COUNT; reason++)
             if (m->survey.states[phase][reason])
                 metric_add(metric,
-                    METRIC_LABELS(survey_phase_name((enum survey_phase)phase),
-                        cmk_reason_text((enum cmk_reason)reason)->word),
+                    METRIC_LABELS(
+                        survey_phase_name((enum survey_phase)phase), cmk_reason_text((enum cmk_reason)reason)->word),
                     (double)m->survey.states[phase][reason]);
 }
 

@@ -111,20 +111,20 @@ void metrics_http_register(struct app_metrics *m)
 {
     struct metrics *r = m->registry;
 
-    m->azure_requests = metrics_add(r,
-        &(struct metric_desc){"cosmoscmk_azure_requests_total",
-            "Requests sent to Azure, by what they were about, and the status of the answer or the kind of error.",
-            METRIC_COUNTER, .labels = {"operation", "method", "code"}, .max_series = 400});
-    m->azure_seconds = metrics_add(r,
-        &(struct metric_desc){"cosmoscmk_azure_request_duration_seconds", "How long requests to Azure took.",
-            METRIC_HISTOGRAM, .labels = {"operation", "method"}, .bounds = azure_bounds,
-            .n_bounds = ARRAY_LEN(azure_bounds), .max_series = 60});
-    m->kube_requests = metrics_add(r,
-        &(struct metric_desc){"rest_client_requests_total",
-            "Requests sent to the API server, by status, method and host; a watch counts when it ends.",
-            METRIC_COUNTER, .labels = {"code", "method", "host"}});
+    m->azure_requests = metrics_add(
+        r, &(struct metric_desc){"cosmoscmk_azure_requests_total",
+               "Requests sent to Azure, by what they were about, and the status of the answer or the kind of error.",
+               METRIC_COUNTER, .labels = {"operation", "method", "code"}, .max_series = 400});
+    m->azure_seconds =
+        metrics_add(r, &(struct metric_desc){"cosmoscmk_azure_request_duration_seconds",
+                           "How long requests to Azure took.", METRIC_HISTOGRAM, .labels = {"operation", "method"},
+                           .bounds = azure_bounds, .n_bounds = ARRAY_LEN(azure_bounds), .max_series = 60});
+    m->kube_requests =
+        metrics_add(r, &(struct metric_desc){"rest_client_requests_total",
+                           "Requests sent to the API server, by status, method and host; a watch counts when it ends.",
+                           METRIC_COUNTER, .labels = {"code", "method", "host"}});
     m->kube_seconds = metrics_add(r,
         &(struct metric_desc){"rest_client_request_duration_seconds",
-            "How long requests to the API server took, watches excepted.", METRIC_HISTOGRAM,
-            .labels = {"verb", "host"}, .bounds = kube_bounds, .n_bounds = ARRAY_LEN(kube_bounds), .max_series = 20});
+            "How long requests to the API server took, watches excepted.", METRIC_HISTOGRAM, .labels = {"verb", "host"},
+            .bounds = kube_bounds, .n_bounds = ARRAY_LEN(kube_bounds), .max_series = 20});
 }

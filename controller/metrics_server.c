@@ -1,7 +1,8 @@
 /* The listener, and what it answers.
  *
  * Its thread never waits: what is not known about a token is left to the thread in metrics_access.c, and the answer
- * comes later. A scrape that may is answered where it is decided, so a scrape never holds a lock of the other thread. */
+ * comes later. A scrape that may is answered where it is decided, so a scrape never holds a lock of the other thread.
+ */
 #include "controller/metrics_server.h"
 
 #include "base/log.h"
@@ -129,7 +130,9 @@ static int listen_there(struct metrics_server *server, const struct metrics_serv
     if (serve_start(&server->serve, &options, err) < 0)
         return err_wrap(err, "--metrics-address %s", o->address);
     log_info("serving metrics", LOG_S("address", host), LOG_I("port", serve_port(server->serve)),
-        LOG_S("tls", o->insecure ? "none" : o->cert_file ? o->cert_file : "self-signed"));
+        LOG_S("tls", o->insecure    ? "none"
+                     : o->cert_file ? o->cert_file
+                                    : "self-signed"));
     return 0;
 }
 

@@ -22,7 +22,10 @@ static void passed(void *ctx, const struct reconcile_verdict *verdict, int64_t m
     double seconds = (double)ms / 1000;
 
     metric_add(m->reconciles,
-        METRIC_LABELS(CONTROLLER, failed ? "error" : verdict->after_ms > 0 ? "requeue_after" : "success"), 1);
+        METRIC_LABELS(CONTROLLER, failed                  ? "error"
+                                  : verdict->after_ms > 0 ? "requeue_after"
+                                                          : "success"),
+        1);
     metric_add(m->reconcile_errors, BY_CONTROLLER, failed);
     metric_add(m->terminal_errors, BY_CONTROLLER, verdict->stalled);
     metric_observe(m->reconcile_seconds, BY_CONTROLLER, seconds);
@@ -174,28 +177,29 @@ static void register_passes(struct app_metrics *m)
 {
     struct metrics *r = m->registry;
 
-    m->reconciles = metrics_add(r,
-        &(struct metric_desc){"controller_runtime_reconcile_total", "Passes over resources, by result.",
-            METRIC_COUNTER, .labels = {"controller", "result"}});
-    m->reconcile_errors = metrics_add(r,
-        &(struct metric_desc){"controller_runtime_reconcile_errors_total",
-            "Passes that failed, or left a resource stalled.", METRIC_COUNTER, .labels = {"controller"}});
-    m->terminal_errors = metrics_add(r,
-        &(struct metric_desc){"controller_runtime_terminal_reconcile_errors_total",
-            "Passes that left a resource stalled: a person must act.", METRIC_COUNTER, .labels = {"controller"}});
-    m->reconcile_seconds = metrics_add(r,
-        &(struct metric_desc){"controller_runtime_reconcile_time_seconds", "How long passes took.", METRIC_HISTOGRAM,
-            .labels = {"controller"}, .bounds = reconcile_bounds, .n_bounds = ARRAY_LEN(reconcile_bounds)});
-    m->passes = metrics_add(r,
-        &(struct metric_desc){"cosmoscmk_passes_total", "Passes over resources, by the rule that ended them.",
-            METRIC_COUNTER, .labels = {"rule"}});
+    m->reconciles =
+        metrics_add(r, &(struct metric_desc){"controller_runtime_reconcile_total", "Passes over resources, by result.",
+                           METRIC_COUNTER, .labels = {"controller", "result"}});
+    m->reconcile_errors = metrics_add(
+        r, &(struct metric_desc){"controller_runtime_reconcile_errors_total",
+               "Passes that failed, or left a resource stalled.", METRIC_COUNTER, .labels = {"controller"}});
+    m->terminal_errors = metrics_add(
+        r, &(struct metric_desc){"controller_runtime_terminal_reconcile_errors_total",
+               "Passes that left a resource stalled: a person must act.", METRIC_COUNTER, .labels = {"controller"}});
+    m->reconcile_seconds = metrics_add(
+        r, &(struct metric_desc){"controller_runtime_reconcile_time_seconds", "How long passes took.", METRIC_HISTOGRAM,
+               .labels = {"controller"}, .bounds = reconcile_bounds, .n_bounds = ARRAY_LEN(reconcile_bounds)});
+    m->passes =
+        metrics_add(r, &(struct metric_desc){"cosmoscmk_passes_total",
+                           "Passes over resources, by the rule that ended them.", METRIC_COUNTER, .labels = {"rule"}});
     m->changes = metrics_add(r,
         &(struct metric_desc){"cosmoscmk_changes_total",
             "Changes sent to Azure, by step of the plan and result: accepted, refused, or unknown when the answer was "
             "lost.",
             METRIC_COUNTER, .labels = {"step", "result"}});
     for (size_t i = 0; i < 3; i++)
-        metric_add(m->reconciles, METRIC_LABELS(CONTROLLER, (const char *[]){"success", "error", "requeue_after"}[i]), 0);
+        metric_add(
+            m->reconciles, METRIC_LABELS(CONTROLLER, (const char *[]){"success", "error", "requeue_after"}[i]), 0);
     metric_add(m->reconcile_errors, BY_CONTROLLER, 0);
     metric_add(m->terminal_errors, BY_CONTROLLER, 0);
 }
@@ -206,8 +210,8 @@ static void register_queue(struct app_metrics *m)
         {"workqueue_depth", "Keys that are due.", METRIC_GAUGE, .collect = collect_depth},
         {"workqueue_adds_total", "Keys added.", METRIC_COUNTER, .collect = collect_adds},
         {"workqueue_retries_total", "Keys added for later.", METRIC_COUNTER, .collect = collect_retries},
-        {"workqueue_unfinished_work_seconds", "How long the passes that run have been running, together.",
-            METRIC_GAUGE, .collect = collect_unfinished},
+        {"workqueue_unfinished_work_seconds", "How long the passes that run have been running, together.", METRIC_GAUGE,
+            .collect = collect_unfinished},
         {"workqueue_longest_running_processor_seconds", "How long the longest pass that runs has been running.",
             METRIC_GAUGE, .collect = collect_longest},
         {"workqueue_queue_duration_seconds", "How long keys were due before a worker took them.", METRIC_HISTOGRAM,
@@ -233,10 +237,9 @@ void metrics_work_register(struct app_metrics *m)
 {
     register_passes(m);
     register_queue(m);
-    (void)metrics_add(m->registry,
-        &(struct metric_desc){"controller_runtime_max_concurrent_reconciles", "Workers.", METRIC_GAUGE,
-            .labels = {"controller"}, .collect = collect_workers, .ctx = m});
-    (void)metrics_add(m->registry,
-        &(struct metric_desc){"controller_runtime_active_workers", "Workers that are in a pass.", METRIC_GAUGE,
-            .labels = {"controller"}, .collect = collect_active, .ctx = m});
+    (void)metrics_add(m->registry, &(struct metric_desc){"controller_runtime_max_concurrent_reconciles", "Workers.",
+                                       METRIC_GAUGE, .labels = {"controller"}, .collect = collect_workers, .ctx = m});
+    (void)metrics_add(
+        m->registry, &(struct metric_desc){"controller_runtime_active_workers", "Workers that are in a pass.",
+                         METRIC_GAUGE, .labels = {"controller"}, .collect = collect_active, .ctx = m});
 }

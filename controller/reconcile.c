@@ -15,7 +15,7 @@
 struct pass {
     struct reconciler *r;
     struct cmk_view view;
-    char *version; /* of the resource as last read or written in this pass */
+    char *version;          /* of the resource as last read or written in this pass */
     uint32_t observed_at_s; /* by earlier passes */
 };
 

@@ -11,7 +11,6 @@
 
 struct store_item {
     atomic_int refs;
-    struct survey_facts facts;
     struct entry *entry; /* as long as the item is referenced, so is its entry */
     struct cmk_resource resource;
 };
@@ -24,7 +23,8 @@ struct entry {
     struct entry *next_of_account;
     struct store_item *current;
     struct store_memory memory;
-    unsigned seen; /* the list in which it was last put */
+    unsigned seen;             /* the list in which it was last put */
+    struct survey_facts facts; /* of the current item, where a survey finds them without going there */
 };
 
 struct store {
@@ -153,7 +153,6 @@ static struct store_item *item_new(struct entry *entry, struct cmk_resource *res
     atomic_init(&item->refs, 1);
     atomic_fetch_add(&entry->refs, 1);
     item->entry = entry;
-    item->facts = survey_facts_of(resource);
     item->resource = *resource;
     *resource = (struct cmk_resource){0};
     return item;
@@ -174,6 +173,7 @@ static void replace(struct store *store, struct entry *entry, struct cmk_resourc
     free(entry->account);
     entry->account = resource->spec.account_id ? cmk_account_key(resource->spec.account_id) : NULL;
     store_item_unref(entry->current);
+    entry->facts = survey_facts_of(resource);
     entry->current = item_new(entry, resource);
     index_add(store, entry);
 }
@@ -334,8 +334,7 @@ void store_survey(struct store *store, struct survey *ret)
     pthread_mutex_lock(&store->lock);
     map_foreach (e, &store->entries) {
         const struct entry *entry = e->value;
-        const struct store_item *item = entry->current;
-        survey_add(ret, &item->facts, &item->resource, entry->memory.observed_at_s);
+        survey_add(ret, &entry->facts, &entry->current->resource, entry->memory.observed_at_s);
     }
     pthread_mutex_unlock(&store->lock);
 }

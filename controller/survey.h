@@ -34,7 +34,7 @@ struct survey {
     size_t operations[SURVEY_OPERATIONS]; /* on their way, by step */
     int64_t oldest_operation_at;          /* wall ms when it was asked for; 0: there is none */
     size_t key_lost;
-    size_t unobserved; /* accounts not yet read by this process */
+    size_t unobserved;                             /* accounts not yet read by this process */
     uint32_t oldest_observed_s, newest_observed_s; /* last readings, in wall seconds; 0: none */
 };
 void survey_add(struct survey *survey, const struct survey_facts *facts, const struct cmk_resource *resource,

@@ -12,7 +12,8 @@ struct workers_observer {
     void *ctx;
 };
 
-/* Starts n threads. Queue and reconciler are borrowed and must outlive the workers; observer (may be NULL) is copied. */
+/* Starts n threads. Queue and reconciler are borrowed and must outlive the workers; observer (may be NULL) is copied.
+ */
 struct workers *workers_start(
     struct work_queue *queue, struct reconciler *reconciler, int n, const struct workers_observer *observer);
 /* The queue must have been stopped. Waits until every pass has ended, frees. Accepts and returns NULL. */

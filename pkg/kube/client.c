@@ -1,9 +1,9 @@
 /* REST calls: a URL from checked parts, one request through the layers, an answer as a tree or an error in Kubernetes'
  * own words.
  *
- * Layers: log over retry over observe over identity over the engine. Only GETs are ever repeated; everything else is sent with
- * once = true, because a PATCH that arrives twice is two writes. There is no client-side rate limit: the server's
- * priority and fairness does that better (controller-runtime has switched its own off, too). */
+ * Layers: log over retry over observe over identity over the engine. Only GETs are ever repeated; everything else is
+ * sent with once = true, because a PATCH that arrives twice is two writes. There is no client-side rate limit: the
+ * server's priority and fairness does that better (controller-runtime has switched its own off, too). */
 #include "kube/client.h"
 
 #include "base/clock.h"

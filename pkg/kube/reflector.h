@@ -33,7 +33,7 @@ struct kube_reflector_options {
     void (*upsert)(void *ctx, const cJSON *object); /* list items, ADDED, MODIFIED */
     void (*remove)(void *ctx, const char *ns, const char *name);
     void (*list_end)(void *ctx);                                            /* the first one means: synced */
-    void (*progress)(void *ctx, enum kube_reflector_progress what); /* may be NULL */
+    void (*progress)(void *ctx, enum kube_reflector_progress what);         /* may be NULL */
     void (*trouble)(void *ctx, const struct err *err, int64_t retry_in_ms); /* for logs; may be NULL */
     void *ctx;
 };

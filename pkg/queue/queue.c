@@ -264,10 +264,8 @@ static size_t count_ready(const struct queue *q, size_t at, int64_t now_ms)
 
 void queue_stats(const struct queue *q, int64_t now_ms, struct queue_stats *ret)
 {
-    *ret = (struct queue_stats){.adds = q->adds,
-        .retries = q->retries,
-        .ready = count_ready(q, 0, now_ms),
-        .waiting = q->heap_len};
+    *ret = (struct queue_stats){
+        .adds = q->adds, .retries = q->retries, .ready = count_ready(q, 0, now_ms), .waiting = q->heap_len};
 }
 
 size_t queue_len(const struct queue *q)

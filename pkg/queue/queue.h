@@ -46,10 +46,10 @@ size_t queue_processing(const struct queue *q); /* handed out */
 
 /* What has happened and is, for metrics. */
 struct queue_stats {
-    uint64_t adds;      /* adds of keys that were not waiting already */
-    uint64_t retries;   /* of those: for later, or after a back-off */
-    size_t ready;       /* waiting and due */
-    size_t waiting;     /* due or not */
+    uint64_t adds;    /* adds of keys that were not waiting already */
+    uint64_t retries; /* of those: for later, or after a back-off */
+    size_t ready;     /* waiting and due */
+    size_t waiting;   /* due or not */
 };
 void queue_stats(const struct queue *q, int64_t now_ms, struct queue_stats *ret);
 

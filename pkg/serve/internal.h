@@ -47,8 +47,8 @@ struct serve_exchange {
     bool lingers;   /* the answer is sent, the refused body not yet read */
     bool is_head;
     bool answered;
-    bool failed; /* the head of the answer could not be sent */
-    bool close;  /* once the answer is sent */
+    bool failed;     /* the head of the answer could not be sent */
+    bool close;      /* once the answer is sent */
     uint64_t ticket; /* 0: the answer is not put off */
     struct serve_exchange *next_deferred;
 };

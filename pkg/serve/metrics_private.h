@@ -11,8 +11,8 @@
 #define METRIC_SEPARATOR '\x01'
 
 struct series {
-    double value;      /* of a histogram: the sum */
-    uint64_t count;    /* of a histogram */
+    double value;       /* of a histogram: the sum */
+    uint64_t count;     /* of a histogram */
     uint64_t buckets[]; /* each without those below it */
 };
 

@@ -39,8 +39,8 @@ static void wipe(struct buf *b)
 }
 
 /* Both files, as a pair, and the digest of what was read, or of why it was not. */
-static int load(const struct serve_tls *tls, struct serve_pair *ret, char digest[static DIGEST_HEX_SIZE],
-    struct err *err)
+static int load(
+    const struct serve_tls *tls, struct serve_pair *ret, char digest[static DIGEST_HEX_SIZE], struct err *err)
 {
     _cleanup_(buf_done) struct buf cert = BUF_INIT(PEM_MAX), both = BUF_INIT(256);
     _cleanup_(wipe) struct buf key = BUF_INIT(PEM_MAX);

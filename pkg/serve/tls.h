@@ -19,8 +19,8 @@ struct serve_pair {
 };
 void serve_pair_done(struct serve_pair *pair);
 /* ERR_INVALID says what is wrong with which text: no certificate, no key, an encrypted key, two that do not fit. */
-int serve_pair_parse(
-    struct serve_pair *ret, const char *cert_pem, size_t cert_len, const char *key_pem, size_t key_len, struct err *err);
+int serve_pair_parse(struct serve_pair *ret, const char *cert_pem, size_t cert_len, const char *key_pem, size_t key_len,
+    struct err *err);
 /* ECDSA P-256, for "localhost", the host's name and the loopback addresses; valid from an hour before wall_ms. */
 int serve_pair_make(struct serve_pair *ret, int64_t wall_ms, struct err *err);
 

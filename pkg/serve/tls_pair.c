@@ -117,8 +117,7 @@ static bool add_names(X509 *cert)
 
     if (gethostname(host, sizeof(host) - 1) != 0 || !is_host_name(host))
         host[0] = '\0';
-    _cleanup_(freep) char *names =
-        xasprintf("DNS:localhost%s%s,IP:127.0.0.1,IP:::1", host[0] ? ",DNS:" : "", host);
+    _cleanup_(freep) char *names = xasprintf("DNS:localhost%s%s,IP:127.0.0.1,IP:::1", host[0] ? ",DNS:" : "", host);
     const unsigned char *common = (const unsigned char *)(host[0] ? host : "localhost");
     return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, common, -1, -1, 0) &&
            X509_set_issuer_name(cert, name) && add_extension(cert, NID_subject_alt_name, names);

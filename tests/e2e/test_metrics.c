@@ -24,9 +24,8 @@ static cJSON *create(
             *p = '"';
     if (json_parse(&object, text, strlen(text), &err) < 0)
         fail_msg("%s", err.msg);
-    int r = subresource
-                ? kube_create_subresource(the_kube(), resource, ns, name, subresource, object, &answer, &err)
-                : kube_create(the_kube(), resource, ns, object, &answer, &err);
+    int r = subresource ? kube_create_subresource(the_kube(), resource, ns, name, subresource, object, &answer, &err)
+                        : kube_create(the_kube(), resource, ns, object, &answer, &err);
     if (r < 0)
         fail_msg("%s: %s", resource->plural, err.msg);
     return answer;

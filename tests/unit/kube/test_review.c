@@ -86,8 +86,9 @@ static void what_the_api_server_says_decides(void **state)
 
 static void all_that_is_known_of_the_user_is_passed_on(void **state)
 {
-    static const char who[] = "{\"status\":{\"authenticated\":true,\"user\":{\"username\":\"system:serviceaccount:m:p\","
-                              "\"uid\":\"u-1\",\"groups\":[\"a\",7,\"b\"],\"extra\":{\"k\":[\"v\",\"w\"],\"x\":3}}}}";
+    static const char who[] =
+        "{\"status\":{\"authenticated\":true,\"user\":{\"username\":\"system:serviceaccount:m:p\","
+        "\"uid\":\"u-1\",\"groups\":[\"a\",7,\"b\"],\"extra\":{\"k\":[\"v\",\"w\"],\"x\":3}}}}";
     static const struct api_answer script[] = {{201, who}, {201, YES}};
     enum kube_verdict verdict;
     struct fixture f;

@@ -21,8 +21,8 @@ static void assert_text(struct metrics *metrics, const char *expected)
 static void families_and_series_come_in_order_with_help_and_type(void **state)
 {
     _cleanup_(metrics_freep) struct metrics *metrics = metrics_new();
-    struct metric *z = metrics_add(metrics,
-        &(struct metric_desc){"z_requests_total", "Requests.", METRIC_COUNTER, .labels = {"method", "code"}});
+    struct metric *z = metrics_add(
+        metrics, &(struct metric_desc){"z_requests_total", "Requests.", METRIC_COUNTER, .labels = {"method", "code"}});
     struct metric *a = metrics_add(metrics, &(struct metric_desc){"a_depth", "Keys.", METRIC_GAUGE});
     (void)metrics_add(metrics, &(struct metric_desc){"m_unused_total", "Never counted.", METRIC_COUNTER});
 
@@ -34,16 +34,15 @@ static void families_and_series_come_in_order_with_help_and_type(void **state)
     metric_add(z, METRIC_LABELS("GET", "200"), 2);
     metric_set(a, NULL, 7);
     metric_set(a, NULL, 5);
-    assert_text(metrics,
-        "# HELP a_depth Keys.\n"
-        "# TYPE a_depth gauge\n"
-        "a_depth 5\n"
-        "# HELP z_requests_total Requests.\n"
-        "# TYPE z_requests_total counter\n"
-        "z_requests_total{method=\"GET\",code=\"200\"} 3\n"
-        "z_requests_total{method=\"GET\",code=\"404\"} 1\n"
-        "z_requests_total{method=\"GETS\",code=\"200\"} 1\n"
-        "z_requests_total{method=\"PATCH\",code=\"202\"} 1\n");
+    assert_text(metrics, "# HELP a_depth Keys.\n"
+                         "# TYPE a_depth gauge\n"
+                         "a_depth 5\n"
+                         "# HELP z_requests_total Requests.\n"
+                         "# TYPE z_requests_total counter\n"
+                         "z_requests_total{method=\"GET\",code=\"200\"} 3\n"
+                         "z_requests_total{method=\"GET\",code=\"404\"} 1\n"
+                         "z_requests_total{method=\"GETS\",code=\"200\"} 1\n"
+                         "z_requests_total{method=\"PATCH\",code=\"202\"} 1\n");
 }
 
 static void what_is_special_is_escaped_and_what_is_no_text_is_replaced(void **state)
@@ -65,8 +64,8 @@ static void what_is_special_is_escaped_and_what_is_no_text_is_replaced(void **st
         _cleanup_(metrics_freep) struct metrics *metrics = metrics_new();
         _cleanup_(freep) char *text =
             xasprintf("# HELP x A \\\\ and\\na \"line\".\n# TYPE x gauge\nx{l=\"%s\"} 1\n", rows[i].expected);
-        struct metric *x = metrics_add(
-            metrics, &(struct metric_desc){"x", "A \\ and\na \"line\".", METRIC_GAUGE, .labels = {"l"}});
+        struct metric *x =
+            metrics_add(metrics, &(struct metric_desc){"x", "A \\ and\na \"line\".", METRIC_GAUGE, .labels = {"l"}});
 
         metric_set(x, METRIC_LABELS(rows[i].value), 1);
         assert_text(metrics, text);
@@ -124,29 +123,27 @@ static void a_histogram_counts_what_is_at_or_below_each_bound(void **state)
 {
     static const double bounds[] = {0.005, 0.5, 10};
     _cleanup_(metrics_freep) struct metrics *metrics = metrics_new();
-    struct metric *h = metrics_add(metrics,
-        &(struct metric_desc){"h_seconds", "Durations.", METRIC_HISTOGRAM, .labels = {"op"}, .bounds = bounds,
-            .n_bounds = ARRAY_LEN(bounds)});
+    struct metric *h = metrics_add(metrics, &(struct metric_desc){"h_seconds", "Durations.", METRIC_HISTOGRAM,
+                                                .labels = {"op"}, .bounds = bounds, .n_bounds = ARRAY_LEN(bounds)});
 
     (void)state;
     for (size_t i = 0; i < 6; i++)
         metric_observe(h, METRIC_LABELS("get"), (const double[]){0, 0.0048828125, 0.25, 0.5, 10, 11}[i]);
-    assert_text(metrics,
-        "# HELP h_seconds Durations.\n"
-        "# TYPE h_seconds histogram\n"
-        "h_seconds_bucket{op=\"get\",le=\"0.005\"} 2\n"
-        "h_seconds_bucket{op=\"get\",le=\"0.5\"} 4\n"
-        "h_seconds_bucket{op=\"get\",le=\"10\"} 5\n"
-        "h_seconds_bucket{op=\"get\",le=\"+Inf\"} 6\n"
-        "h_seconds_sum{op=\"get\"} 21.7548828125\n"
-        "h_seconds_count{op=\"get\"} 6\n");
+    assert_text(metrics, "# HELP h_seconds Durations.\n"
+                         "# TYPE h_seconds histogram\n"
+                         "h_seconds_bucket{op=\"get\",le=\"0.005\"} 2\n"
+                         "h_seconds_bucket{op=\"get\",le=\"0.5\"} 4\n"
+                         "h_seconds_bucket{op=\"get\",le=\"10\"} 5\n"
+                         "h_seconds_bucket{op=\"get\",le=\"+Inf\"} 6\n"
+                         "h_seconds_sum{op=\"get\"} 21.7548828125\n"
+                         "h_seconds_count{op=\"get\"} 6\n");
 }
 
 static void series_past_the_limit_count_as_other(void **state)
 {
     _cleanup_(metrics_freep) struct metrics *metrics = metrics_new();
-    struct metric *x = metrics_add(metrics,
-        &(struct metric_desc){"x_total", "X.", METRIC_COUNTER, .labels = {"a", "b"}, .max_series = 2});
+    struct metric *x = metrics_add(
+        metrics, &(struct metric_desc){"x_total", "X.", METRIC_COUNTER, .labels = {"a", "b"}, .max_series = 2});
 
     (void)state;
     metric_add(x, METRIC_LABELS("1", "1"), 1);
@@ -157,12 +154,11 @@ static void series_past_the_limit_count_as_other(void **state)
         metric_add(x, METRIC_LABELS("1", value), 1);
     }
     metric_add(x, METRIC_LABELS("1", "2"), 1);
-    assert_text(metrics,
-        "# HELP x_total X.\n"
-        "# TYPE x_total counter\n"
-        "x_total{a=\"1\",b=\"1\"} 1\n"
-        "x_total{a=\"1\",b=\"2\"} 2\n"
-        "x_total{a=\"other\",b=\"other\"} 10\n");
+    assert_text(metrics, "# HELP x_total X.\n"
+                         "# TYPE x_total counter\n"
+                         "x_total{a=\"1\",b=\"1\"} 1\n"
+                         "x_total{a=\"1\",b=\"2\"} 2\n"
+                         "x_total{a=\"other\",b=\"other\"} 10\n");
 }
 
 static void collect(void *ctx, struct metric *metric)
@@ -181,8 +177,8 @@ static void collected_values_start_from_nothing_at_each_scrape(void **state)
     int scrapes = 0;
 
     (void)state;
-    (void)metrics_add(metrics,
-        &(struct metric_desc){"x", "X.", METRIC_GAUGE, .labels = {"l"}, .collect = collect, .ctx = &scrapes});
+    (void)metrics_add(
+        metrics, &(struct metric_desc){"x", "X.", METRIC_GAUGE, .labels = {"l"}, .collect = collect, .ctx = &scrapes});
     assert_text(metrics, "# HELP x X.\n# TYPE x gauge\nx{l=\"always\"} 2\nx{l=\"first\"} 1\n");
     assert_text(metrics, "# HELP x X.\n# TYPE x gauge\nx{l=\"always\"} 2\nx{l=\"later\"} 2\n");
 }
@@ -232,17 +228,16 @@ static void threads_lose_no_count_while_others_scrape(void **state)
     }
     for (size_t i = 0; i < THREADS; i++)
         (void)pthread_join(threads[i], NULL);
-    assert_text(metrics,
-        "# HELP c_total C.\n"
-        "# TYPE c_total counter\n"
-        "c_total{l=\"even\"} 4000\n"
-        "c_total{l=\"odd\"} 4000\n"
-        "# HELP h H.\n"
-        "# TYPE h histogram\n"
-        "h_bucket{le=\"2\"} 8000\n"
-        "h_bucket{le=\"+Inf\"} 8000\n"
-        "h_sum 8000\n"
-        "h_count 8000\n");
+    assert_text(metrics, "# HELP c_total C.\n"
+                         "# TYPE c_total counter\n"
+                         "c_total{l=\"even\"} 4000\n"
+                         "c_total{l=\"odd\"} 4000\n"
+                         "# HELP h H.\n"
+                         "# TYPE h histogram\n"
+                         "h_bucket{le=\"2\"} 8000\n"
+                         "h_bucket{le=\"+Inf\"} 8000\n"
+                         "h_sum 8000\n"
+                         "h_count 8000\n");
 }
 
 int main(void)
