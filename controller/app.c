@@ -334,9 +334,10 @@ static void make_core(struct app *app)
     make_scanner(app);
     app->azure_context = (struct azure_port_context){.client = app->arm,
         .scanner = app->scanner,
+        .sent = app_metrics_sent,
+        .sent_ctx = app->metrics,
         .evidence = {.cloud = app->cloud, .roles = app->roles, .cosmos_principal_id = app->cloud->cosmos_principal_id}};
-    const struct azure_port azure = azure_port_make(&app->azure_context);
-    app->ports = (struct ports){.azure = app_metrics_port(app->metrics, &azure),
+    app->ports = (struct ports){.azure = azure_port_make(&app->azure_context),
         .kube = kube_port_make(&app->kube_context),
         .world = {.now_ms = wall_now, .uuid = new_uuid}};
     app->reconciler = (struct reconciler){.ports = &app->ports,

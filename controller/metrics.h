@@ -6,7 +6,6 @@
 #pragma once
 
 #include "base/buf.h"
-#include "controller/ports.h"
 #include "controller/store.h"
 #include "controller/workers.h"
 #include "http/layer.h"
@@ -24,9 +23,8 @@ DEFINE_CLEANUP(struct app_metrics *, app_metrics_free)
 struct http_observer app_metrics_azure(struct app_metrics *m);
 struct http_observer app_metrics_kube(struct app_metrics *m);
 struct workers_observer app_metrics_workers(struct app_metrics *m);
-void app_metrics_queued(void *m, int64_t waited_ms); /* for work_queue_on_get */
-/* The same port, with what is sent counted. */
-struct azure_port app_metrics_port(struct app_metrics *m, const struct azure_port *inner);
+void app_metrics_queued(void *m, int64_t waited_ms);                            /* for work_queue_on_get */
+void app_metrics_sent(void *m, enum cmk_step_type step, const struct err *err); /* for azure_port_context */
 void app_metrics_watch(struct app_metrics *m, enum kube_reflector_progress what);
 void app_metrics_watch_failed(struct app_metrics *m, const struct err *err);
 

@@ -11,7 +11,6 @@
 struct app_metrics {
     struct metrics *registry;
     struct app_metrics_sources sources;
-    struct azure_port inner;       /* of app_metrics_port */
     struct survey survey;          /* of the scrape that runs */
     int64_t started_ms;            /* wall */
     _Atomic int64_t last_event_ms; /* wall */

@@ -45,54 +45,11 @@ void app_metrics_queued(void *m, int64_t waited_ms)
 
 /* ---- changes ---- */
 
-static int send_counted(
-    void *ctx, const struct cmk_view *view, const struct cmk_step *step, struct cmk_result *ret, struct err *err)
+void app_metrics_sent(void *m, enum cmk_step_type step, const struct err *err)
 {
-    const struct app_metrics *m = ctx;
-    int r = m->inner.send(m->inner.ctx, view, step, ret, err);
-    const char *result = r == 0 ? "accepted" : err->maybe_sent ? "unknown" : "refused";
+    const char *result = !err ? "accepted" : err->maybe_sent ? "unknown" : "refused";
 
-    metric_add(m->changes, METRIC_LABELS(cmk_step_type_name(step->type), result), 1);
-    return r;
-}
-
-static int read_account(void *ctx, const char *account_id, struct cmk_account *ret, struct err *err)
-{
-    const struct azure_port *inner = &((struct app_metrics *)ctx)->inner;
-
-    return inner->read_account(inner->ctx, account_id, ret, err);
-}
-
-static int read_operation(void *ctx, const char *status_url, struct cmk_result *ret, struct err *err)
-{
-    const struct azure_port *inner = &((struct app_metrics *)ctx)->inner;
-
-    return inner->read_operation(inner->ctx, status_url, ret, err);
-}
-
-static int gather(void *ctx, const struct cmk_view *view, struct cmk_evidence *ret, struct err *err)
-{
-    const struct azure_port *inner = &((struct app_metrics *)ctx)->inner;
-
-    return inner->gather(inner->ctx, view, ret, err);
-}
-
-static int read_culprit(void *ctx, const char *account_id, char ret[static CMK_CULPRIT_SIZE], struct err *err)
-{
-    const struct azure_port *inner = &((struct app_metrics *)ctx)->inner;
-
-    return inner->read_culprit(inner->ctx, account_id, ret, err);
-}
-
-struct azure_port app_metrics_port(struct app_metrics *m, const struct azure_port *inner)
-{
-    m->inner = *inner;
-    return (struct azure_port){.ctx = m,
-        .read_account = read_account,
-        .read_operation = read_operation,
-        .gather = gather,
-        .read_culprit = read_culprit,
-        .send = send_counted};
+    metric_add(((struct app_metrics *)m)->changes, METRIC_LABELS(cmk_step_type_name(step), result), 1);
 }
 
 /* ---- looked at ---- */
