@@ -17,6 +17,7 @@
 #include "controller/metrics_server.h"
 #include "controller/scan_access.h"
 #include "controller/scanner.h"
+#include "controller/sweeper.h"
 #include "controller/workers.h"
 #include "http/url.h"
 #include "kube/reflector.h"
@@ -60,6 +61,8 @@ struct app {
     struct reconciler reconciler;
 
     struct workers *workers;
+    struct sweep *sweep;
+    struct sweeper *sweeper;
     pthread_t reflector;
     bool reflecting;
     /* Of the reflector's thread: while a list is read, what it changed waits for its end. Who owns an account is known
@@ -97,7 +100,10 @@ static void on_upsert(void *ctx, const cJSON *object)
         return;
     }
     _cleanup_(freep) char *key = store_key(resource.ns, resource.name);
+    bool sweep_will_look = !health_is_synced(&app->health) && cmk_is_settled(&resource);
     if (store_put(app->store, &resource) != STORE_CHANGED)
+        return;
+    if (sweep_will_look)
         return;
     if (app->listing)
         (void)map_set(&app->listed, key, app);
@@ -125,6 +131,7 @@ static void on_list_end(void *ctx)
     app->listing = false;
     if (!health_set_synced(&app->health))
         log_info("synced", LOG_I("resources", store_len(app->store)));
+    sweeper_begin(app->sweeper);
 }
 
 static void on_progress(void *ctx, enum kube_reflector_progress what)
@@ -343,7 +350,11 @@ static void make_core(struct app *app)
     app->reconciler = (struct reconciler){.ports = &app->ports,
         .options = &app->options->cmk,
         .store = app->store,
-        .zone_directory = app->options->zone_directory};
+        .zone_directory = app->options->zone_directory,
+        .covers = sweep_covers};
+    const struct sweep_options sweep = {.reconciler = &app->reconciler, .enqueue = enqueue, .ctx = app};
+    app->sweep = sweep_new(&sweep);
+    app->reconciler.covers_ctx = app->sweep;
 }
 
 static int start_metrics(struct app *app, struct err *err)
@@ -370,6 +381,7 @@ static int start_threads(struct app *app, struct err *err)
     if (health_start(&app->health, app->options->probe_address, app->engine, app->workers, err) < 0 ||
         start_metrics(app, err) < 0)
         return -1;
+    app->sweeper = sweeper_start(app->sweep, app->options->cmk.resync);
     if (pthread_create(&app->reflector, NULL, reflect, app) != 0)
         return err_set(err, ERR_INTERNAL, "cannot start a thread");
     app->reflecting = true;
@@ -417,6 +429,7 @@ static void stop_threads(struct app *app)
         (void)pthread_join(app->reflector, NULL);
     health_stop(&app->health);
     app->metrics_server = metrics_server_stop(app->metrics_server);
+    app->sweeper = sweeper_stop(app->sweeper);
     app->workers = workers_join(app->workers);
     app->scanner = scanner_stop(app->scanner);
 }
@@ -427,6 +440,7 @@ struct app *app_stop(struct app *app)
         return NULL;
     stop_threads(app);
     app->queue = work_queue_free(app->queue);
+    app->sweep = sweep_free(app->sweep);
     app->store = store_free(app->store);
     arm_client_free(app->arm);
     authz_roles_free(app->roles);

@@ -70,6 +70,32 @@ static int read_account(void *ctx, const char *account_id, struct cmk_account *r
     return 0;
 }
 
+struct listing {
+    void (*on_account)(void *data, const char *account_id, struct cmk_account *account);
+    void *data;
+};
+
+static int on_listed(void *data, struct cosmos_account *account, struct err *err _unused_)
+{
+    const struct listing *listing = data;
+    struct cmk_account taken;
+    _cleanup_(freep) char *id = TAKE_PTR(account->id);
+
+    take_account(&taken, account);
+    listing->on_account(listing->data, id, &taken);
+    cmk_account_done(&taken);
+    return 0;
+}
+
+static int list_accounts(void *ctx, const char *subscription,
+    void (*on_account)(void *data, const char *account_id, struct cmk_account *account), void *data, struct err *err)
+{
+    struct azure_port_context *context = ctx;
+    struct listing listing = {.on_account = on_account, .data = data};
+
+    return cosmos_account_list(context->client, subscription, NULL, on_listed, &listing, err);
+}
+
 static int read_operation(void *ctx, const char *status_url, struct cmk_result *ret, struct err *err)
 {
     _cleanup_(arm_operation_done) struct arm_operation operation = {0};
@@ -193,6 +219,7 @@ struct azure_port azure_port_make(struct azure_port_context *context)
 {
     return (struct azure_port){.ctx = context,
         .read_account = read_account,
+        .list_accounts = list_accounts,
         .read_operation = read_operation,
         .gather = gather,
         .read_culprit = read_culprit,

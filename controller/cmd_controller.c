@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define SECOND 1000LL
+#define MINUTE (60 * SECOND)
 #define HOUR (3600 * SECOND)
 #define DAY (24 * HOUR)
 
@@ -76,10 +77,14 @@ static size_t make_flags(struct flag *ret, struct settings *s)
         {"poll-min", FLAG_DURATION, &o->cmk.poll_min, "DURATION",
             "shortest time between looks at a running operation (default 5s)", 100, HOUR},
         {"poll-max", FLAG_DURATION, &o->cmk.poll_max, "DURATION", "longest (default 1m)", 100, HOUR},
+        {"progress", FLAG_DURATION, &o->cmk.progress, "DURATION",
+            "time between writes that only tell how long an operation has been running (default 10m)", MINUTE, DAY},
         {"settle", FLAG_DURATION, &o->cmk.settle, "DURATION",
             "how long the effect of a change may take to show when its answer was lost (default 2m)", SECOND, HOUR},
         {"resync", FLAG_DURATION, &o->cmk.resync, "DURATION",
-            "time between looks at an account that is Ready (default 10m)", SECOND, DAY},
+            "time between looks at accounts that are Ready; many in one subscription are read by one list (default "
+            "10m)",
+            SECOND, DAY},
         {"recheck", FLAG_DURATION, &o->cmk.recheck, "DURATION",
             "time between looks at what stalls a resource (default 10m)", SECOND, DAY},
         {"retry-min", FLAG_DURATION, &o->cmk.retry_base, "DURATION",

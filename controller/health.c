@@ -93,6 +93,11 @@ void health_stop(struct health *health)
     health->server = serve_stop(health->server);
 }
 
+bool health_is_synced(const struct health *health)
+{
+    return atomic_load(&health->synced);
+}
+
 bool health_set_synced(struct health *health)
 {
     return atomic_exchange(&health->synced, true);

@@ -23,5 +23,6 @@ int health_start(
 void health_stop(struct health *health);
 /* The reflector's thread is alive, and moves: to be called at each of its steps. */
 void health_beat(struct health *health);
+bool health_is_synced(const struct health *health);
 /* Returns whether it was synced before. */
 bool health_set_synced(struct health *health);

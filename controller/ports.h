@@ -10,6 +10,11 @@
 struct azure_port {
     void *ctx;
     int (*read_account)(void *ctx, const char *account_id, struct cmk_account *ret, struct err *err);
+    /* Every account of a subscription that can be made sense of. on_account may move out of the account what it wants.
+     */
+    int (*list_accounts)(void *ctx, const char *subscription,
+        void (*on_account)(void *data, const char *account_id, struct cmk_account *account), void *data,
+        struct err *err);
     /* Fills state and, when it failed, error_code and error_message. */
     int (*read_operation)(void *ctx, const char *status_url, struct cmk_result *ret, struct err *err);
     /* Everything that preflight looks at besides the account. Fails only for what heals by itself. */

@@ -17,6 +17,8 @@ struct pass {
     struct cmk_view view;
     char *version;          /* of the resource as last read or written in this pass */
     uint32_t observed_at_s; /* by earlier passes */
+    char *owner;
+    struct tz *zone;
 };
 
 static void result_done(struct cmk_result *result)
@@ -133,6 +135,16 @@ static void log_transition(const struct pass *p, const struct cmk_step *step)
         LOG_S("rule", step->rule), LOG_S("message", step->message));
 }
 
+static int64_t wait_of(const struct pass *p, const struct cmk_step *step)
+{
+    const struct reconciler *r = p->r;
+
+    if (!step->wake_at ||
+        (step->phase == CMK_IS_READY && r->covers && r->covers(r->covers_ctx, p->view.resource->spec.account_id)))
+        return 0;
+    return step->wake_at > p->view.now ? step->wake_at - p->view.now : 1;
+}
+
 static struct reconcile_verdict rest(struct pass *p, const struct cmk_step *step)
 {
     const struct cmk_status *read = &p->view.resource->status;
@@ -146,9 +158,7 @@ static struct reconcile_verdict rest(struct pass *p, const struct cmk_step *step
             return write_failed(p, step, &err);
     }
     return (struct reconcile_verdict){.backoff = step->backoff,
-        .after_ms = step->wake_at > p->view.now ? step->wake_at - p->view.now
-                    : step->wake_at             ? 1
-                                                : 0,
+        .after_ms = wait_of(p, step),
         .exact = step->exact,
         .stalled = step->phase == CMK_IS_STALLED,
         .rule = step->rule};
@@ -202,30 +212,72 @@ static void remember(struct pass *p, const struct store_item *item)
     store_remember(p->r->store, item, &memory);
 }
 
+/* What a pass begins with. The item is the caller's and outlives it. */
+static void begin(struct pass *p, struct reconciler *reconciler, const struct store_item *item)
+{
+    const struct cmk_resource *resource = store_item_resource(item);
+    const struct world_port *world = &reconciler->ports->world;
+
+    *p = (struct pass){.r = reconciler};
+    cmk_view_init(&p->view, reconciler->options, resource, world->now_ms(world->ctx));
+    p->version = xstrdup(resource->resource_version);
+    p->owner = store_older_owner(reconciler->store, item);
+    p->view.owner = p->owner;
+    recall(p, item);
+    if (resource->spec.window.present && resource->spec.window.time_zone)
+        (void)tz_load(&p->zone, resource->spec.window.time_zone, reconciler->zone_directory, &p->view.zone_err);
+    p->view.zone = p->zone;
+}
+
+static void pass_done(struct pass *p)
+{
+    cmk_view_done(&p->view);
+    free(p->version);
+    free(p->owner);
+    (void)tz_free(p->zone);
+}
+
 struct reconcile_verdict reconcile(struct reconciler *reconciler, const char *key)
 {
     _cleanup_(store_item_unrefp) struct store_item *item = store_get(reconciler->store, key);
-    const struct world_port *world = &reconciler->ports->world;
-    _cleanup_(tz_freep) struct tz *zone = NULL;
-    _cleanup_(freep) char *owner = NULL;
-    struct pass p = {.r = reconciler};
+    struct pass p;
 
     if (!item)
         return (struct reconcile_verdict){0};
-    const struct cmk_resource *resource = store_item_resource(item);
-    cmk_view_init(&p.view, reconciler->options, resource, world->now_ms(world->ctx));
-    p.version = xstrdup(resource->resource_version);
-    owner = store_older_owner(reconciler->store, item);
-    p.view.owner = owner;
-    recall(&p, item);
-    if (resource->spec.window.present && resource->spec.window.time_zone)
-        (void)tz_load(&zone, resource->spec.window.time_zone, reconciler->zone_directory, &p.view.zone_err);
-    p.view.zone = zone;
-
+    begin(&p, reconciler, item);
     struct reconcile_verdict verdict = run(&p);
-
     remember(&p, item);
-    cmk_view_done(&p.view);
-    free(p.version);
+    pass_done(&p);
     return verdict;
+}
+
+/* The account is folded in as if the pass had read it; what the rules and conditions then say must be what stands. */
+static bool changes_nothing(struct pass *p, struct cmk_account *account)
+{
+    struct cmk_result result = {.err = ERR_INIT, .account = *account};
+    struct cmk_step step;
+
+    *account = (struct cmk_account){0};
+    cmk_next(&p->view, &step);
+    if (step.effect == CMK_READ_ACCOUNT) {
+        cmk_fold(&p->view, &step, &result);
+        cmk_next(&p->view, &step);
+    }
+    result_done(&result);
+    if (step.effect != CMK_REST || step.phase != CMK_IS_READY)
+        return false;
+    cmk_conclude(&p->view, &step);
+    return cmk_status_equal(&p->view.status, &p->view.resource->status);
+}
+
+bool reconcile_confirms(struct reconciler *reconciler, const struct store_item *item, struct cmk_account *account)
+{
+    struct pass p;
+
+    begin(&p, reconciler, item);
+    bool confirmed = changes_nothing(&p, account);
+    if (confirmed)
+        remember(&p, item);
+    pass_done(&p);
+    return confirmed;
 }

@@ -320,6 +320,33 @@ char *store_older_owner(struct store *store, const struct store_item *item)
     return owner;
 }
 
+struct store_item *store_owner_of(struct store *store, const char *account_id)
+{
+    _cleanup_(freep) char *account = cmk_account_key(account_id);
+    struct store_item *owner = NULL;
+
+    pthread_mutex_lock(&store->lock);
+    for (struct entry *e = map_get(&store->accounts, account); e; e = e->next_of_account)
+        if (!e->current->resource.deleting && (!owner || is_older(&e->current->resource, &owner->resource)))
+            owner = e->current;
+    if (owner)
+        atomic_fetch_add(&owner->refs, 1);
+    pthread_mutex_unlock(&store->lock);
+    return owner;
+}
+
+char **store_keys(struct store *store, size_t *ret_n)
+{
+    pthread_mutex_lock(&store->lock);
+    char **keys = xcalloc(store->entries.len + 1, sizeof(*keys));
+    size_t n = 0;
+    map_foreach (e, &store->entries)
+        keys[n++] = xstrdup(e->key);
+    pthread_mutex_unlock(&store->lock);
+    *ret_n = n;
+    return keys;
+}
+
 size_t store_len(struct store *store)
 {
     pthread_mutex_lock(&store->lock);

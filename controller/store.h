@@ -20,6 +20,7 @@ struct store_memory {
     int64_t operation_read_at;
     bool operation_lost;
     uint32_t observed_at_s; /* when the account was last read, in wall seconds; 0: never. In what was padding */
+    int64_t swept;          /* the last sweep that confirmed it (controller/sweep.h) */
 };
 
 /* One version of one resource. */
@@ -54,6 +55,10 @@ void store_remember(struct store *store, const struct store_item *item, const st
 /* "namespace/name" of the oldest other resource for the same account when it is older than this one, or NULL; the
  * caller frees it. Older is: created earlier, then the smaller uid. One that is being deleted does not count. */
 char *store_older_owner(struct store *store, const struct store_item *item);
+/* The resource that acts for the account (NULL when none does); the reference is the caller's. */
+struct store_item *store_owner_of(struct store *store, const char *account_id);
+/* Every key; the array and its members are the caller's. */
+char **store_keys(struct store *store, size_t *ret_n);
 size_t store_len(struct store *store);
 /* O(n), with the store locked: some milliseconds for a hundred thousand. */
 void store_survey(struct store *store, struct survey *ret);

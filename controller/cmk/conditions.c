@@ -237,3 +237,15 @@ void cmk_conclude(struct cmk_view *view, const struct cmk_step *step)
     if (view->resource->reconcile_requested_at)
         str_replace(&view->status.last_handled_reconcile_at, view->resource->reconcile_requested_at);
 }
+
+bool cmk_is_settled(const struct cmk_resource *resource)
+{
+    const struct cmk_status *status = &resource->status;
+    const struct cmk_condition *ready = find((struct cmk_status *)status, "Ready");
+
+    return ready && ready->status == CMK_TRUE && ready->observed_generation == resource->generation &&
+           status->observed_generation == resource->generation && !resource->deleting &&
+           !cmk_operation_open(&status->operation) &&
+           (!resource->reconcile_requested_at ||
+               str_eq(resource->reconcile_requested_at, status->last_handled_reconcile_at));
+}

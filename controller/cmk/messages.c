@@ -9,6 +9,8 @@
 
 #define say(...) (void)snprintf(ret, size, __VA_ARGS__)
 
+#define MINUTE_MS 60000
+
 static const char *or_dash(const char *s)
 {
     return str_empty(s) ? "-" : s;
@@ -53,14 +55,15 @@ static void steps_of(const struct cmk_plan *plan, char *ret, size_t size)
         n += (size_t)snprintf(ret + n, size - n, "%s%s", i ? ", " : "", cmk_step_type_name(plan->steps[i]));
 }
 
-/* Coarse: whole minutes in the first hour, then steps of ten minutes. */
+/* Coarse, for each new text is a write: whole minutes at first, then steps of the progress interval. */
 static void elapsed(const struct look *l, char *ret)
 {
     int64_t since = l->op->started_at ? l->op->started_at : l->op->requested_at;
     int64_t ms = l->view->now - since;
-    int64_t grain = ms < 3600000 ? 60000 : 600000;
+    int64_t progress = l->view->options->progress;
+    int64_t grain = ms < progress ? MINUTE_MS : progress;
 
-    duration_format(ms < 60000 ? 0 : ms - ms % grain, ret);
+    duration_format(ms < MINUTE_MS ? 0 : ms - ms % grain, ret);
 }
 
 void cmk_say_well(char *message)

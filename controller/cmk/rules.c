@@ -17,6 +17,7 @@
 const struct cmk_options cmk_default_options = {
     .poll_min = 5000,
     .poll_max = 60000,
+    .progress = 600000,
     .settle = 120000, /* ARM gives resource providers 60 s to answer (azure-facts 5.1); twice that */
     .resync = 600000,
     .recheck = 600000,

@@ -12,6 +12,7 @@
 struct cmk_options {
     int64_t poll_min; /* between looks at a running operation: an eighth of its age, within these two */
     int64_t poll_max;
+    int64_t progress;   /* between writes that only tell how long an operation has been running */
     int64_t settle;     /* how long the effect of a sent request may take to show */
     int64_t resync;     /* between looks at an account that is as desired */
     int64_t recheck;    /* between looks at what stalled a resource */
@@ -144,6 +145,10 @@ void cmk_write_ahead(struct cmk_view *view, const struct cmk_step *step, const c
 void cmk_fold(struct cmk_view *view, const struct cmk_step *step, struct cmk_result *result);
 /* At the end of a pass, and before a write ahead: conditions, plan, preflight and account go into view->status. */
 void cmk_conclude(struct cmk_view *view, const struct cmk_step *step);
+
+/* By its status the resource is Ready for this very spec, nothing is open and nothing was asked for: only Azure can
+ * bring news. */
+bool cmk_is_settled(const struct cmk_resource *resource);
 
 /* An operation is on its way: recorded, sent or running. */
 bool cmk_operation_open(const struct cmk_operation *operation);

@@ -146,8 +146,8 @@ static int take_account(void *data, const cJSON *item, struct err *err)
     _cleanup_(cosmos_account_done) struct cosmos_account account = {0};
     const struct listing *listing = data;
 
-    if (cosmos_account_decode_tree(&account, item, err) < 0)
-        return err_wrap(err, "a member of the list is not a Cosmos DB account");
+    if (cosmos_account_decode_tree(&account, item, NULL) < 0)
+        return 0;
     return listing->on_account(listing->data, &account, err);
 }
 

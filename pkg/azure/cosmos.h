@@ -48,8 +48,9 @@ int cosmos_account_decode_tree(struct cosmos_account *ret, const cJSON *tree, st
 int cosmos_account_get(struct arm_client *client, const struct arm_id *id, struct cosmos_account *ret, struct err *err);
 
 /* Every account of a subscription, or of one resource group (NULL: all). on_account may move what it wants out of the
- * account; -1 with *err ends the list and is its result. An account that cannot be decoded ends it with ERR_PROTOCOL.
- * Right: Microsoft.DocumentDB/databaseAccounts/read at that scope. */
+ * account; -1 with *err ends the list and is its result. An account that cannot be decoded is passed over: it may be
+ * anybody's, and whom it concerns reads it by itself. Right: Microsoft.DocumentDB/databaseAccounts/read at that scope.
+ */
 int cosmos_account_list(struct arm_client *client, const char *subscription, const char *resource_group,
     int (*on_account)(void *data, struct cosmos_account *account, struct err *err), void *data, struct err *err);
 

@@ -41,6 +41,7 @@ struct kube_config *kube_config_free(struct kube_config *config)
     free(config->server_name);
     free(config->proxy);
     free(config->ca_pem);
+    free(config->ca_file);
     free(config->client_cert_pem);
     (void)secret_unref(config->client_key_pem);
     (void)secret_unref(config->token);

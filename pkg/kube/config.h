@@ -28,6 +28,7 @@ struct kube_config {
     char *server_name;
     char *proxy;
     char *ca_pem;
+    char *ca_file; /* where it came from, when that is a file that may be renewed; goes with token_file */
     char *client_cert_pem;
     struct secret *client_key_pem;
     struct secret *token;

@@ -17,13 +17,15 @@
 
 #define FILE_MAX_AGE_MS 60000
 #define MAX_TOKEN (64 << 10)
+#define MAX_CA (1 << 20)
 
 struct kube_credentials {
     pthread_mutex_t lock;
     /* never changes */
-    char *source, *ca_pem, *server_name, *token_file;
+    char *source, *ca_file, *server_name, *token_file;
     struct kube_plugin *plugin;
     /* under the lock */
+    char *ca_pem;
     struct http_tls *tls;
     struct secret *token;
     int64_t file_read_ms;    /* monotonic */
@@ -57,6 +59,7 @@ int kube_credentials_new(struct kube_credentials **ret, const struct kube_config
     (void)pthread_mutex_init(&c->lock, NULL);
     c->source = xstrdup(config->source ? config->source : "Kubernetes configuration");
     c->ca_pem = xstrdup(config->ca_pem);
+    c->ca_file = xstrdup(config->ca_file);
     c->server_name = xstrdup(config->server_name);
     c->token_file = xstrdup(config->token_file);
     c->token = config->token_file ? NULL : secret_ref(config->token);
@@ -74,6 +77,7 @@ struct kube_credentials *kube_credentials_free(struct kube_credentials *c)
         return NULL;
     free(c->source);
     free(c->ca_pem);
+    free(c->ca_file);
     free(c->server_name);
     free(c->token_file);
     (void)kube_plugin_free(c->plugin);
@@ -112,6 +116,24 @@ static int read_file(struct kube_credentials *c, struct err *err)
     return 0;
 }
 
+/* A CA that was renewed. What cannot be used leaves us with the trust that we have. */
+static void read_ca(struct kube_credentials *c)
+{
+    _cleanup_(buf_done) struct buf pem = BUF_INIT(MAX_CA);
+    char *old = c->ca_pem;
+    struct err err = ERR_INIT;
+
+    if (!c->ca_file || file_read(c->ca_file, &pem, NULL) < 0 || str_eq(buf_str(&pem), old))
+        return;
+    c->ca_pem = buf_take(&pem);
+    if (make_tls(c, NULL, NULL, &err) < 0) {
+        free(c->ca_pem);
+        c->ca_pem = old;
+        return;
+    }
+    free(old);
+}
+
 static int refresh_file(struct kube_credentials *c, struct err *err)
 {
     int64_t now_ms = clock_mono_ms();
@@ -120,6 +142,7 @@ static int refresh_file(struct kube_credentials *c, struct err *err)
         return 0;
     if (read_file(c, err) < 0 && !c->token)
         return -1;
+    read_ca(c);
     c->file_read_ms = now_ms;
     c->loaded = true;
     c->stale = false;

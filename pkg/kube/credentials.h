@@ -1,8 +1,8 @@
 /* Who we are to the API server at this moment. Internal to pkg/kube.
  *
- * A static token, a token file (read again at most once a minute, and after a 401), an exec plugin (run again when its
- * credential has expired, and after a 401), a client certificate, or nobody. Safe for any number of threads; while a
- * plugin runs, others that need it wait. */
+ * A static token, a token file (read again at most once a minute, and after a 401; the CA's file with it), an exec
+ * plugin (run again when its credential has expired, and after a 401), a client certificate, or nobody. Safe for any
+ * number of threads; while a plugin runs, others that need it wait. */
 #pragma once
 
 #include "http/layer.h"

@@ -1,6 +1,7 @@
 /* In-cluster configuration: the service's address from the environment, the ServiceAccount's files.
  *
- * The token is not read here: it is bound, expires within the hour, and is read again by whoever uses it. */
+ * The token is not read here: it is bound, expires within the hour, and is read again by whoever uses it. So is the CA,
+ * which lives longer than a pod only until somebody rotates it. */
 #include "kube/pod.h"
 
 #include "base/env.h"
@@ -48,6 +49,7 @@ int kube_pod_config(struct kube_config **ret, const char *dir, struct err *err)
     }
     config->source = xstrdup("in-cluster");
     config->ca_pem = buf_take(&ca);
+    config->ca_file = TAKE_PTR(ca_path);
     config->namespace_name = read_namespace(dir);
     *ret = TAKE_PTR(config);
     return 1;

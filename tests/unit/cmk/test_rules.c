@@ -436,6 +436,8 @@ static void messages_name_what_matters(void **state)
         {"suspended op=EnableKey:Accepted", "goes on there"},
         {"account busy op=EnableKey:Dequeued age=65m", "operation is Dequeued, running for 1h"},
         {"account busy op=EnableKey:Dequeued age=30s", "less than a minute"},
+        {"account busy op=EnableKey:Dequeued age=7m", "running for 7m"},
+        {"account busy op=EnableKey:Dequeued age=19m", "running for 10m"},
         {"account busy op=EnableKey:Dequeued lost age=1h", "status URL can no longer be read"},
         {"account op=EnableKey:Requested age=30s", "until 2026-03-07T12:01:30Z"},
         {"account op=EnableKey:Failed ended code=ServiceUnavailable", "attempt 2 follows at 2026-03-07T12:05:00Z"},

@@ -152,6 +152,26 @@ static void the_server_must_be_who_the_configuration_says(void **state)
     end(&f);
 }
 
+static void a_ca_that_was_renewed_since_the_program_began_is_taken_over(void **state)
+{
+    static const struct api_answer script[] = {{200, "{}"}, {200, "{}"}};
+    struct fixture f;
+    (void)state;
+
+    begin(&f, script, ARRAY_LEN(script));
+    scratch_write(f.dir, "token", "hunter2", 0);
+    f.config->token_file = scratch_path(f.dir, "token");
+    f.config->ca_file = scratch_path(f.dir, "ca.crt");
+    scratch_write(f.dir, "ca.crt", "half a certificate", 0);
+    assert_int_equal(get_once(&f), ERR_NONE); /* what cannot be used changes nothing */
+    _cleanup_(freep) char *renewed = TAKE_PTR(f.config->ca_pem);
+    f.config->ca_pem = read_pem(f.dir, "stranger.crt");
+    assert_int_equal(get_once(&f), ERR_TLS);
+    scratch_write(f.dir, "ca.crt", renewed, 0);
+    assert_int_equal(get_once(&f), ERR_NONE);
+    end(&f);
+}
+
 static void a_client_certificate_is_shown_to_the_server(void **state)
 {
     static const struct api_answer script[] = {{200, "{}"}};
@@ -241,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_server_must_be_who_the_configuration_says),
+        cmocka_unit_test(a_ca_that_was_renewed_since_the_program_began_is_taken_over),
         cmocka_unit_test(a_client_certificate_is_shown_to_the_server),
         cmocka_unit_test(a_key_that_does_not_fit_is_found_when_the_client_is_made),
         cmocka_unit_test(a_plugins_certificate_is_shown_and_renewed_after_a_401),
