@@ -154,6 +154,11 @@ int metrics_server_start(struct metrics_server **ret, const struct metrics_serve
     return 0;
 }
 
+int metrics_server_port(const struct metrics_server *server)
+{
+    return serve_port(server->serve);
+}
+
 struct metrics_server *metrics_server_stop(struct metrics_server *server)
 {
     if (!server)

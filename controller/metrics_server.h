@@ -22,5 +22,6 @@ struct metrics_server_options {
 
 /* *ret stays NULL when there is no address. metrics and kube are borrowed until metrics_server_stop. */
 int metrics_server_start(struct metrics_server **ret, const struct metrics_server_options *options, struct err *err);
+int metrics_server_port(const struct metrics_server *server);
 /* Waits for a review that is in flight, so cancel the Kubernetes client before. Accepts and returns NULL. */
 struct metrics_server *metrics_server_stop(struct metrics_server *server);

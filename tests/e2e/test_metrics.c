@@ -43,6 +43,7 @@ static char *make_account(struct world *w, const char *name)
     _cleanup_(json_freep) cJSON *made = create(&accounts, w->ns, NULL, NULL, account);
     _cleanup_(json_freep) cJSON *token = create(&accounts, w->ns, name, "token", request);
 
+    assert_string_equal(json_string_at(made, "metadata.name"), name);
     return xstrdup(json_string_at(token, "status.token"));
 }
 

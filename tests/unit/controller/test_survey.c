@@ -22,8 +22,9 @@ static struct cmk_resource make(const char *name, const struct condition *condit
 
     for (size_t i = 0; i < n; i++) {
         struct cmk_condition *c = &r.status.conditions[r.status.n_conditions++];
-        *c = (struct cmk_condition){
-            .type = xstrdup(conditions[i].type), .status = conditions[i].status, .reason = xstrdup(conditions[i].reason)};
+        *c = (struct cmk_condition){.type = xstrdup(conditions[i].type),
+            .status = conditions[i].status,
+            .reason = xstrdup(conditions[i].reason)};
     }
     return r;
 }
@@ -130,14 +131,14 @@ static void the_store_counts_what_it_holds_now(void **state)
     store_free(store);
 }
 
-static void a_hundred_thousand_are_counted(void **state)
+static void twenty_thousand_are_counted(void **state)
 {
     struct store *store = store_new();
     struct survey s;
     char name[32];
 
     (void)state;
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 20000; i++) {
         (void)snprintf(name, sizeof(name), "r%d", i);
         struct cmk_resource r = make(name,
             (const struct condition[]){
@@ -147,10 +148,10 @@ static void a_hundred_thousand_are_counted(void **state)
     }
     int64_t begin = clock_mono_ms();
     store_survey(store, &s);
-    print_message("100,000 resources surveyed in %lld ms\n", (long long)(clock_mono_ms() - begin));
-    assert_int_equal(s.states[SURVEY_READY][CMK_REASON_ENCRYPTED], 100000);
-    assert_int_equal(s.key_lost, 10000);
-    assert_int_equal(s.unobserved, 100000);
+    print_message("20,000 resources surveyed in %lld ms\n", (long long)(clock_mono_ms() - begin));
+    assert_int_equal(s.states[SURVEY_READY][CMK_REASON_ENCRYPTED], 20000);
+    assert_int_equal(s.key_lost, 2000);
+    assert_int_equal(s.unobserved, 20000);
     store_free(store);
 }
 
@@ -159,7 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(phase_and_reason_come_from_the_conditions),
         cmocka_unit_test(the_store_counts_what_it_holds_now),
-        cmocka_unit_test(a_hundred_thousand_are_counted),
+        cmocka_unit_test(twenty_thousand_are_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
