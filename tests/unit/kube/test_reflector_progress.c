@@ -54,8 +54,8 @@ static void *run(void *ctx)
 static void lists_watches_what_comes_and_waiting_are_signs_of_life(void **state)
 {
     static const struct api_answer script[] = {
-        {500, "{}"},                 /* the list fails: it waits */
-        {500, "{}"},                 /* its repetitions, of the layer below */
+        {500, "{}"}, /* the list fails: it waits */
+        {500, "{}"}, /* its repetitions, of the layer below */
         {500, "{}"},
         {200, LIST},                 /* heard */
         {200, BOOKMARK, API_STREAM}, /* heard */
