@@ -14,7 +14,11 @@ struct app_options {
     const char *namespace_name; /* NULL: all */
     const char *label_selector;
     int64_t workers;
-    const char *probe_address; /* "ADDRESS:PORT", ":PORT" for all addresses; "" for none */
+    const char *probe_address;   /* "ADDRESS:PORT", ":PORT" for all addresses; "" for none */
+    const char *metrics_address; /* likewise */
+    const char *metrics_cert_file;
+    const char *metrics_key_file;
+    bool metrics_insecure; /* plain HTTP, for everybody */
     const char *cloud;
     const char *arm_endpoint;
     const char *arm_scope;

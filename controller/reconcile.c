@@ -15,7 +15,8 @@
 struct pass {
     struct reconciler *r;
     struct cmk_view view;
-    char *version; /* of the resource as last read or written in this pass */
+    char *version;          /* of the resource as last read or written in this pass */
+    uint32_t observed_at_s; /* by earlier passes */
     char *owner;
     struct tz *zone;
     struct cmk_events events; /* to be told once what they are about is written */
@@ -207,8 +208,11 @@ static struct reconcile_verdict rest(struct pass *p, const struct cmk_step *step
         if (write_status(p, &err) < 0)
             return write_failed(p, step, &err);
     }
-    return (struct reconcile_verdict){
-        .backoff = step->backoff, .after_ms = wait_of(p, step), .exact = step->exact, .rule = step->rule};
+    return (struct reconcile_verdict){.backoff = step->backoff,
+        .after_ms = wait_of(p, step),
+        .exact = step->exact,
+        .stalled = step->phase == CMK_IS_STALLED,
+        .rule = step->rule};
 }
 
 static struct reconcile_verdict run(struct pass *p)
@@ -249,6 +253,7 @@ static void recall(struct pass *p, const struct store_item *item)
     p->view.quiet_since = memory.quiet_since;
     p->view.operation_read_at = memory.operation_read_at;
     p->view.operation_lost = memory.operation_lost;
+    p->observed_at_s = memory.observed_at_s;
 }
 
 static void remember(struct pass *p, const struct store_item *item)
@@ -256,7 +261,8 @@ static void remember(struct pass *p, const struct store_item *item)
     struct store_memory memory = {.failing_since = p->view.failing_since,
         .quiet_since = p->view.quiet_since,
         .operation_read_at = p->view.operation_read_at,
-        .operation_lost = p->view.operation_lost};
+        .operation_lost = p->view.operation_lost,
+        .observed_at_s = p->view.account_fact == CMK_KNOWN ? (uint32_t)(p->view.now / 1000) : p->observed_at_s};
 
     store_remember(p->r->store, item, &memory);
 }

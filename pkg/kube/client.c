@@ -1,13 +1,14 @@
 /* REST calls: a URL from checked parts, one request through the layers, an answer as a tree or an error in Kubernetes'
  * own words.
  *
- * Layers: log over retry over identity over the engine. Only GETs are ever repeated; everything else is sent with
- * once = true, because a PATCH that arrives twice is two writes. There is no client-side rate limit: the server's
- * priority and fairness does that better (controller-runtime has switched its own off, too). */
+ * Layers: log over retry over observe over identity over the engine. Only GETs are ever repeated; everything else is
+ * sent with once = true, because a PATCH that arrives twice is two writes. There is no client-side rate limit: the
+ * server's priority and fairness does that better (controller-runtime has switched its own off, too). */
 #include "kube/client.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/str.h"
 #include "http/layer.h"
 #include "kube/credentials.h"
@@ -36,7 +37,7 @@ struct kube_client {
     char *server;
     char *proxy;
     struct kube_credentials *credentials;
-    struct http_client *identity, *retry, *top;
+    struct http_client *identity, *observe, *retry, *top;
     struct http_client *direct; /* without retry, for calls within limits */
     struct http_cancel *cancel;
     pthread_mutex_t lock;
@@ -57,9 +58,10 @@ int kube_client_new(
     client->proxy = xstrdup(config->proxy);
     client->credentials = TAKE_PTR(credentials);
     client->identity = kube_identity_new(http_engine_client(engine), client->credentials);
-    client->retry = http_retry_new(client->identity, &retries);
+    client->observe = http_observe_new(client->identity, &(struct http_observer){0});
+    client->retry = http_retry_new(client->observe, &retries);
     client->top = http_log_new(client->retry);
-    client->direct = http_log_new(client->identity);
+    client->direct = http_log_new(client->observe);
     client->cancel = http_cancel_new();
     *ret = client;
     return 0;
@@ -72,6 +74,7 @@ struct kube_client *kube_client_free(struct kube_client *client)
     (void)http_log_free(client->direct);
     (void)http_log_free(client->top);
     (void)http_retry_free(client->retry);
+    (void)http_observe_free(client->observe);
     (void)kube_identity_free(client->identity);
     (void)kube_credentials_free(client->credentials);
     (void)http_cancel_free(client->cancel);
@@ -80,6 +83,11 @@ struct kube_client *kube_client_free(struct kube_client *client)
     free(client->proxy);
     free(client);
     return NULL;
+}
+
+void kube_client_observe(struct kube_client *client, const struct http_observer *observer)
+{
+    http_observe_set(client->observe, observer);
 }
 
 void kube_client_cancel(struct kube_client *client)
@@ -185,6 +193,14 @@ static int call_within(struct kube_client *client, struct http_request *request,
     return take_answer(&response, request->label, ret, err);
 }
 
+/* A body may hold a token. */
+static void wipe_text(char **text)
+{
+    if (*text)
+        secret_wipe(*text, strlen(*text));
+    free(*text);
+}
+
 /* A call on one object or collection: everything but lists and watches. */
 struct object_call {
     const char *label;
@@ -198,7 +214,7 @@ struct object_call {
 static int call_object(struct kube_client *client, const struct object_call *c, cJSON **ret, struct err *err)
 {
     _cleanup_(buf_done) struct buf url = BUF_INIT(MAX_URL);
-    _cleanup_(freep) char *body = c->body ? json_print(c->body) : NULL;
+    _cleanup_(wipe_text) char *body = c->body ? json_print(c->body) : NULL;
     struct http_request request = {
         .method = c->method,
         .headers = {{"Accept", "application/json"}},

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "http/http.h"
+#include "http/layer.h"
 #include "kube/config.h"
 #include "json/json.h"
 
@@ -17,6 +18,8 @@ int kube_client_new(
     struct kube_client **ret, struct http_engine *engine, const struct kube_config *config, struct err *err);
 struct kube_client *kube_client_free(struct kube_client *client); /* accepts and returns NULL */
 DEFINE_CLEANUP(struct kube_client *, kube_client_free)
+/* Tells the observer of every request that goes out, repeated ones too. Before the first call only; copied. */
+void kube_client_observe(struct kube_client *client, const struct http_observer *observer);
 /* Ends every call in flight and to come with ERR_CANCELLED. A cancel that a call in flight was given of its own is
  * triggered as well. */
 void kube_client_cancel(struct kube_client *client);
