@@ -205,6 +205,13 @@ static void on_lost(void *ctx)
     (void)kill(getpid(), APP_SIGNAL_LOST);
 }
 
+static bool is_leader(void *ctx)
+{
+    struct app *app = ctx;
+
+    return leadership_is_leader(&app->leadership);
+}
+
 static bool holds_lease(void *ctx)
 {
     struct app *app = ctx;
@@ -401,8 +408,13 @@ static void make_core(struct app *app)
 
 static int start_metrics(struct app *app, struct err *err)
 {
-    const struct app_metrics_sources sources = {
-        .queue = app->queue, .workers = app->workers, .store = app->store, .limiter = app->arm_layers.limiter};
+    const struct app_metrics_sources sources = {.queue = app->queue,
+        .workers = app->workers,
+        .store = app->store,
+        .limiter = app->arm_layers.limiter,
+        .is_leader = app->options->leadership.elect ? is_leader : NULL,
+        .leader_ctx = app,
+        .lease_name = app->options->leadership.name};
     const struct metrics_server_options options = {.address = app->options->metrics_address,
         .cert_file = app->options->metrics_cert_file,
         .key_file = app->options->metrics_key_file,
