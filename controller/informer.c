@@ -117,9 +117,21 @@ static void on_list_end(void *ctx)
         o->synced(o->ctx, first);
 }
 
+static void on_progress(void *ctx, enum kube_reflector_progress what)
+{
+    const struct informer_options *o = &((const struct reflection *)ctx)->informer->options;
+
+    if (o->progress)
+        o->progress(o->ctx, what);
+}
+
 static void on_trouble(void *ctx, const struct err *err, int64_t retry_in_ms)
 {
     const struct reflection *r = ctx;
+    const struct informer_options *o = &r->informer->options;
+
+    if (o->trouble)
+        o->trouble(o->ctx, err);
 
     log_warn("watching the API server", LOG_S("namespace", r->ns ? r->ns : ""), LOG_S("error", err->msg),
         LOG_I("retryInMs", retry_in_ms),
@@ -141,6 +153,7 @@ static void *reflect(void *ctx)
         .upsert = on_upsert,
         .remove = on_remove,
         .list_end = on_list_end,
+        .progress = on_progress,
         .trouble = on_trouble,
         .ctx = r,
     };

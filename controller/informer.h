@@ -6,6 +6,7 @@
 
 #include "controller/store.h"
 #include "kube/client.h"
+#include "kube/reflector.h"
 #include "queue/queue.h"
 
 #define INFORMER_MAX_NAMESPACES 64
@@ -21,6 +22,9 @@ struct informer_options {
     bool (*looked_after)(const struct cmk_resource *resource);
     /* After the first lists of all namespaces (first), and after each list from then on. On a reflector's thread. */
     void (*synced)(void *ctx, bool first);
+    /* Signs of life and failures, of any namespace; NULL: of no interest. On a reflector's thread. */
+    void (*progress)(void *ctx, enum kube_reflector_progress what);
+    void (*trouble)(void *ctx, const struct err *err);
     void *ctx;
 };
 

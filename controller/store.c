@@ -23,10 +23,11 @@ struct store_item {
 
 /* One resource through all its versions. */
 struct entry {
-    atomic_int refs; /* the table's, and one for each item */
-    unsigned seen;   /* the list in which it was last put, or after which */
-    bool held;       /* see store_hold */
-    bool indexed;    /* it has an account */
+    atomic_int refs;           /* the table's, and one for each item */
+    unsigned seen;             /* the list in which it was last put, or after which */
+    struct survey_facts facts; /* of the current version, where a survey finds them without unpacking it */
+    bool held;                 /* see store_hold */
+    bool indexed;              /* it has an account */
     uint64_t account_hash;
     struct entry *next_of_account;
     struct packed *current; /* NULL: removed */
@@ -244,6 +245,7 @@ static void replace(
     struct packed *current = pack(store->pool, new); /* first, so that texts which stay keep their place in the pool */
     packed_free(store->pool, entry->current);
     entry->current = current;
+    entry->facts = survey_facts_of(new);
     if (moves && is)
         index_add(store, entry, is);
 }
@@ -505,4 +507,22 @@ size_t store_len(struct store *store)
     size_t n = store->entries.len;
     pthread_mutex_unlock(&store->lock);
     return n;
+}
+
+void store_survey(struct store *store, struct survey *ret)
+{
+    static const struct cmk_resource not_needed;
+
+    *ret = (struct survey){0};
+    pthread_mutex_lock(&store->lock);
+    table_foreach(slot, &store->entries)
+    {
+        const struct entry *entry = *slot;
+        _cleanup_(cmk_resource_done) struct cmk_resource resource = {0};
+        bool operates = entry->facts.operation != CMK_NO_STEP; /* then its time is asked for */
+        if (operates)
+            unpack(store->pool, entry->current, &resource);
+        survey_add(ret, &entry->facts, operates ? &resource : &not_needed, entry->memory.observed_at_s);
+    }
+    pthread_mutex_unlock(&store->lock);
 }

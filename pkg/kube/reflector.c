@@ -67,6 +67,12 @@ static int object_key(const cJSON *object, const char **ns, const char **name, s
     return *name ? 0 : err_set(err, ERR_PROTOCOL, "the API server sent an object without metadata.name");
 }
 
+static void tell(const struct reflector *r, enum kube_reflector_progress what)
+{
+    if (r->o->progress)
+        r->o->progress(r->o->ctx, what);
+}
+
 /* --- list --- */
 
 static int check_version(const struct reflector *r, const char *version, struct err *err)
@@ -119,6 +125,7 @@ static int on_page_data(void *data, const char *bytes, size_t len, struct err *e
 {
     struct reflector *r = data;
 
+    tell(r, KUBE_REFLECTOR_HEARS);
     return kube_list_feed(r->page, bytes, len, on_item, r, err);
 }
 
@@ -145,6 +152,7 @@ static int list(struct reflector *r, struct err *err)
 {
     _cleanup_(freep) char *next = NULL;
 
+    tell(r, KUBE_REFLECTOR_LISTS);
     r->listing = false;
     for (int n = 0; n < MAX_PAGES; n++)
         if (list_page(r, &next, err) < 0)
@@ -205,6 +213,7 @@ static int on_data(void *data, const char *bytes, size_t len, struct err *err)
 {
     struct reflector *r = data;
 
+    tell(r, KUBE_REFLECTOR_HEARS);
     return kube_watch_feed(r->decoder, bytes, len, on_event, r, err);
 }
 
@@ -225,6 +234,7 @@ static int watch(struct reflector *r, struct err *err)
     };
     int64_t start_ms = clock_mono_ms();
 
+    tell(r, KUBE_REFLECTOR_WATCHES);
     r->decoder = decoder;
     r->events = 0;
     r->initial = initial;
@@ -299,8 +309,10 @@ static void wait_or_cancel(const struct reflector *r, int64_t ms)
 {
     int64_t end_ms = clock_mono_ms() + ms;
 
-    for (int64_t left_ms; (left_ms = end_ms - clock_mono_ms()) > 0 && !http_cancel_triggered(r->o->cancel);)
+    for (int64_t left_ms; (left_ms = end_ms - clock_mono_ms()) > 0 && !http_cancel_triggered(r->o->cancel);) {
+        tell(r, KUBE_REFLECTOR_RESTS);
         clock_sleep_ms(left_ms < SLICE_MS ? left_ms : SLICE_MS);
+    }
 }
 
 void kube_reflector_run(struct kube_client *client, const struct kube_reflector_options *options)

@@ -130,6 +130,23 @@ static void access_by_role(struct world *w)
     granted_once(w, "https://by-role.vault.azure.net/keys/k");
 }
 
+static void a_managed_hsm(struct world *w)
+{
+    static const char key[] = "https://demo-hsm.managedhsm.azure.net/keys/k";
+    _cleanup_(client_close) struct client c;
+    _cleanup_(cmk_evidence_done) struct cmk_evidence e;
+
+    azure_start(w, NULL);
+    put(w, "{\"id\":\"" GROUP_ID
+           "/providers/Microsoft.KeyVault/managedHSMs/demo-hsm\",\"properties\":{\"tenantId\":\"" TENANT
+           "\",\"hsmUri\":\"https://demo-hsm.managedhsm.azure.net/\",\"enablePurgeProtection\":true}}");
+    client_open(&c, w);
+    gather(&c, key, &e);
+    assert_int_equal(e.vault.seen, CMK_SEEN);
+    assert_true(e.vault.managed_hsm);
+    assert_int_equal(e.access.seen, CMK_UNSEEN); /* it is not ARM's to show */
+}
+
 static void what_is_around_the_account(struct world *w)
 {
     _cleanup_(client_close) struct client c;
@@ -195,6 +212,7 @@ int main(void)
     static const struct scene scenes[] = {
         {"an access policy is granted once", access_by_policy},
         {"a role is granted once", access_by_role},
+        {"a managed HSM is found by the host of its key", a_managed_hsm},
         {"a lock on the group and a busy container are seen, those of others are not", what_is_around_the_account},
         {"a right that is missing is named, and the rest is seen", a_missing_right},
         {"who changes the account is in the Activity Log", who_changes_the_account},

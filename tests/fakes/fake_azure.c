@@ -88,6 +88,7 @@ static void answer(struct azure_request *r, struct fake_call *call)
 static void handle(
     struct fake_azure *azure, struct httpd_exchange *exchange, const struct httpd_request *request, bool to_imds)
 {
+    azure_trace(request);
     struct fake_call *call = fake_call_begin(azure->core, exchange, request);
     _cleanup_(fake_reply_done) struct fake_reply reply = FAKE_REPLY_INIT;
 

@@ -68,6 +68,8 @@ bool azure_check_assertion(struct azure_request *r, const char *type, const char
 int azure_load_client_certificate(struct fake_azure *azure, const char *path, struct err *err);
 /* Every request to the instance metadata service. */
 void azure_imds(struct azure_request *r);
+/* Adds it to $FAKE_AZURE_TRACE, if that is set. */
+void azure_trace(const struct httpd_request *request);
 /* True when the request was about tokens, and has been answered. */
 bool azure_entra(struct azure_request *r, struct fake_call *call);
 /* Everything under /subscriptions. */
