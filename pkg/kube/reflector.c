@@ -188,6 +188,7 @@ static int on_initial_event(struct reflector *r, const struct kube_watch_event *
     if (!event->ends_initial)
         return err_set(err, ERR_INVALID, "the API server does not say where the initial events of a watch end");
     r->initial = false;
+    tell(r, KUBE_REFLECTOR_WATCHES);
     return end_list(r, event->resource_version, err);
 }
 
@@ -234,7 +235,7 @@ static int watch(struct reflector *r, struct err *err)
     };
     int64_t start_ms = clock_mono_ms();
 
-    tell(r, KUBE_REFLECTOR_WATCHES);
+    tell(r, initial ? KUBE_REFLECTOR_LISTS : KUBE_REFLECTOR_WATCHES);
     r->decoder = decoder;
     r->events = 0;
     r->initial = initial;

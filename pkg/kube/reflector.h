@@ -13,7 +13,7 @@
 
 /* Signs of life, for a watchdog and for metrics. */
 enum kube_reflector_progress {
-    KUBE_REFLECTOR_LISTS,   /* a list is begun */
+    KUBE_REFLECTOR_LISTS,   /* a list is begun, or a watch that begins with one */
     KUBE_REFLECTOR_WATCHES, /* a watch is begun or resumed */
     KUBE_REFLECTOR_HEARS,   /* a page, or bytes of a watch, have come */
     KUBE_REFLECTOR_RESTS,   /* it waits to try again; told many times a second */

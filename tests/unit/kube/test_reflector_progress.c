@@ -51,21 +51,15 @@ static void *run(void *ctx)
     return NULL;
 }
 
-static void lists_watches_what_comes_and_waiting_are_signs_of_life(void **state)
+/* Runs the reflector until it has heard so often. */
+static void watch_until_heard(const struct api_answer *script, size_t n, bool no_watch_list, int heard)
 {
-    static const struct api_answer script[] = {
-        {500, "{}"}, /* the list fails: it waits */
-        {500, "{}"}, /* its repetitions, of the layer below */
-        {500, "{}"},
-        {200, LIST},                 /* heard */
-        {200, BOOKMARK, API_STREAM}, /* heard */
-        {200, BOOKMARK, API_HANG},
-    };
     const struct http_engine_options engine_options = {.user_agent = "test/1"};
     struct kube_config config = {0};
     struct api_server api;
     struct http_engine *engine;
     struct run r = {.options = {.resource = &cmks,
+                        .no_watch_list = no_watch_list,
                         .backoff_base_ms = 1,
                         .backoff_max_ms = 2,
                         .list_begin = nothing,
@@ -75,21 +69,18 @@ static void lists_watches_what_comes_and_waiting_are_signs_of_life(void **state)
                         .progress = progress}};
     pthread_t thread;
 
-    (void)state;
-    api_start(&api, script, ARRAY_LEN(script));
+    for (size_t i = 0; i < ARRAY_LEN(told); i++)
+        atomic_store(&told[i], 0);
+    api_start(&api, script, n);
     config.server = xasprintf("http://127.0.0.1:%d", httpd_port(api.server));
     assert_int_equal(http_engine_new(&engine, &engine_options, NULL), 0);
     assert_int_equal(kube_client_new(&r.client, engine, &config, NULL), 0);
     r.options.cancel = http_cancel_new();
     assert_int_equal(pthread_create(&thread, NULL, run, &r), 0);
-    for (int i = 0; i < 3000 && atomic_load(&told[KUBE_REFLECTOR_HEARS]) < 3; i++)
+    for (int i = 0; i < 3000 && atomic_load(&told[KUBE_REFLECTOR_HEARS]) < heard; i++)
         clock_sleep_ms(10);
     http_cancel_trigger(r.options.cancel);
     (void)pthread_join(thread, NULL);
-    assert_true(atomic_load(&told[KUBE_REFLECTOR_LISTS]) >= 2);
-    assert_true(atomic_load(&told[KUBE_REFLECTOR_RESTS]) >= 1);
-    assert_int_equal(atomic_load(&told[KUBE_REFLECTOR_WATCHES]), 2);
-    assert_true(atomic_load(&told[KUBE_REFLECTOR_HEARS]) >= 3);
     kube_client_free(r.client);
     http_engine_free(engine);
     http_cancel_free(r.options.cancel);
@@ -97,9 +88,42 @@ static void lists_watches_what_comes_and_waiting_are_signs_of_life(void **state)
     api_stop(&api);
 }
 
+static void a_watch_that_begins_with_a_list_is_both(void **state)
+{
+    static const struct api_answer script[] = {
+        {200,
+            "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"6\",\"annotations\":{"
+            "\"k8s.io/initial-events-end\":\"true\"}}}}\n",
+            API_HANG},
+    };
+
+    (void)state;
+    watch_until_heard(script, ARRAY_LEN(script), false, 1);
+    assert_int_equal(atomic_load(&told[KUBE_REFLECTOR_LISTS]), 1);
+    assert_int_equal(atomic_load(&told[KUBE_REFLECTOR_WATCHES]), 1);
+}
+
+static void lists_watches_what_comes_and_waiting_are_signs_of_life(void **state)
+{
+    static const struct api_answer script[] = {
+        {500, "{}"},                 /* the list fails: it waits */
+        {200, LIST},                 /* heard */
+        {200, BOOKMARK, API_STREAM}, /* heard */
+        {200, BOOKMARK, API_HANG},
+    };
+
+    (void)state;
+    watch_until_heard(script, ARRAY_LEN(script), true, 3);
+    assert_true(atomic_load(&told[KUBE_REFLECTOR_LISTS]) >= 2);
+    assert_true(atomic_load(&told[KUBE_REFLECTOR_RESTS]) >= 1);
+    assert_int_equal(atomic_load(&told[KUBE_REFLECTOR_WATCHES]), 2);
+    assert_true(atomic_load(&told[KUBE_REFLECTOR_HEARS]) >= 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_watch_that_begins_with_a_list_is_both),
         cmocka_unit_test(lists_watches_what_comes_and_waiting_are_signs_of_life),
     };
 
