@@ -90,6 +90,7 @@ int arm_send(struct arm_client *client, const char *method, const char *url, con
         .body = body,
         .body_len = body ? strlen(body) : 0,
         .once = changes,
+        .warm = true, /* whoever changes something has just read it */
         .timeout_ms = TIMEOUT_MS,
         .max_body = ANSWER_MAX,
         .tls = client->tls,

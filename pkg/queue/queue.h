@@ -33,6 +33,8 @@ int queue_failures(const struct queue *q, const char *key);
 /* The next key that is due and not being processed, now marked as being processed; borrowed until queue_done. NULL when
  * none is due: *ret_wake_ms is then the time of the next one, or INT64_MAX. First due, first served. */
 const char *queue_get(struct queue *q, int64_t now_ms, int64_t *ret_wake_ms);
+/* When the first of those that wait is due; INT64_MAX when none waits. */
+int64_t queue_next_due_ms(const struct queue *q);
 /* The key may be handed out again. */
 void queue_done(struct queue *q, const char *key);
 /* Drops a key that is waiting, with its back-off; one that is being processed is dropped at queue_done, unless it is

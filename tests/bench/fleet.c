@@ -3,7 +3,7 @@
  * It creates resources as fast as the API server takes them, over a few HTTP/2 connections, or one at a time with a
  * pause; and it counts how many are Ready. Resource i of PREFIX is PREFIX-000001 and so on, for the account of the same
  * name; accounts are spread over subscriptions, because Azure limits requests by subscription and the bench is not
- * about that. The seed for fake-azure with the same names is printed by "accounts". */
+ * about that. The seed for fake-azure with the same names is printed by "accounts"; each subscription needs a vault. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -17,10 +17,6 @@
 #define MAX_JOBS 64
 #define SUBSCRIPTION_SIZE 48
 #define KEY_URI "https://demo-vault.vault.azure.net/keys/cosmos"
-#define VAULT_ID                                                                                                       \
-    "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/demo/providers/Microsoft.KeyVault/vaults/"     \
-    "demo-vault"
-
 static const struct kube_resource cosmoscmks = {.group = "cosmoscmk.io", .version = "v1", .plural = "cosmoscmks"};
 
 struct fleet {
@@ -45,6 +41,8 @@ static cJSON *resource_of(const struct fleet *f, int64_t i)
     _cleanup_(freep) char *account =
         xasprintf("/subscriptions/%s/resourceGroups/bench/providers/Microsoft.DocumentDB/databaseAccounts/%s",
             subscription, name);
+    _cleanup_(freep) char *vault =
+        xasprintf("/subscriptions/%s/resourceGroups/demo/providers/Microsoft.KeyVault/vaults/demo-vault", subscription);
     cJSON *object = cJSON_CreateObject();
     json_add_string(object, "apiVersion", "cosmoscmk.io/v1");
     json_add_string(object, "kind", "CosmosCMK");
@@ -52,7 +50,7 @@ static cJSON *resource_of(const struct fleet *f, int64_t i)
     cJSON *spec = json_add_object(object, "spec");
     json_add_string(spec, "accountId", account);
     json_add_string(spec, "keyVaultKeyUri", KEY_URI);
-    json_add_string(spec, "keyVaultId", VAULT_ID);
+    json_add_string(spec, "keyVaultId", vault);
     return object;
 }
 
