@@ -147,7 +147,11 @@ seed() {
     done
     "$bin/tests/bench/bench-fleet" accounts big "$BIG" "$SUBSCRIPTIONS" -1 | sed '$ s/,$//'
     printf '],"resources":'
-    jq .resources tests/fakes/demo-accounts.json
+    # The vault and key of the demonstration, once in each subscription, with the names that fleet.c gives them.
+    jq -c --argjson n "$SUBSCRIPTIONS" 'def hex: [recurse(if . < 16 then empty else . / 16 | floor end) % 16] | reverse
+            | map("0123456789abcdef"[.:.+1]) | add;
+        [.resources[] as $r | range($n) | ("000000000000" + hex)[-12:] as $suffix |
+         $r | .id |= sub("/00000000-0000-0000-0000-000000000001/"; "/00000000-0000-4000-8000-\($suffix)/")]' tests/fakes/demo-accounts.json
     printf '}'
 }
 
