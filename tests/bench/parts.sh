@@ -193,7 +193,7 @@ describe_run() {
     jq -n --arg date "$(date -u +%Y-%m-%d)" --arg commit "$(git rev-parse --short HEAD 2>/dev/null || echo none)" --arg quick "$quick" \
         --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)" --argjson cores "$(nproc)" \
         --argjson memory "$(awk '/^MemTotal/ { print int($2 / 1048576 + 0.5) }' /proc/meminfo)" --arg kernel "$(uname -r)" \
-        --arg system "$(. /etc/os-release && printf '%s' "$PRETTY_NAME")" --arg peer "$peer" \
+        --arg system "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)" --arg peer "$peer" \
         --arg apiserver "$("$KUBEBUILDER_ASSETS/kube-apiserver" --version | sed 's/.* //')" \
         --arg runtime "$(sed -n 's|.*sigs.k8s.io/controller-runtime \(v[^ ]*\).*|\1|p' tests/bench/peer/go.mod)" \
         --arg go "$(go env GOVERSION 2>/dev/null || true)" \

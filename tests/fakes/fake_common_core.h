@@ -73,7 +73,6 @@ int64_t fake_journal_add(
 /* NULL when it is no longer kept. */
 struct fake_entry *fake_journal_at(struct fake_journal *journal, int64_t seq);
 /* The entries that fit, as a JSON array. */
-void fake_journal_print(
-    struct fake_journal *journal, const struct fake_journal_filter *filter, struct buf *b);
+void fake_journal_print(struct fake_journal *journal, const struct fake_journal_filter *filter, struct buf *b);
 /* How many of them there are, and when the first and the last came, as a JSON object. */
 void fake_journal_summarize(struct fake_journal *journal, const struct fake_journal_filter *filter, struct buf *b);

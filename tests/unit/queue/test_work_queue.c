@@ -120,7 +120,7 @@ static void whatever_is_due_before_what_is_waited_for_wakes_somebody(void **stat
     work_queue_add_after(w, "0", INT64_MAX);
     clock_sleep_ms(20);
     for (int i = 1; i <= 8; i++) {
-        char key[8];
+        char key[16];
         (void)snprintf(key, sizeof(key), "%d", i);
         work_queue_add_after(w, key, 50 - 5 * i);
     }
@@ -139,7 +139,7 @@ static void keys_of_many_due_times_are_all_handed_out(void **state)
     atomic_store(&handled, 0);
     for (int round = 0; round < 20; round++) {
         for (int k = 0; k < KEYS; k++, n++) {
-            char key[8];
+            char key[16];
             (void)snprintf(key, sizeof(key), "%d", k);
             work_queue_add_after(w, key, (k * 7 + round * 3) % 11);
         }
