@@ -6,13 +6,13 @@
 #include "base/env.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "controller/azure_port.h"
 #include "controller/codec.h"
 #include "controller/events.h"
 #include "controller/health.h"
+#include "controller/informer.h"
 #include "controller/kube_port.h"
 #include "controller/metrics.h"
 #include "controller/metrics_server.h"
@@ -21,9 +21,8 @@
 #include "controller/sweeper.h"
 #include "controller/workers.h"
 #include "http/url.h"
-#include "kube/reflector.h"
+#include "kube/client.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -32,7 +31,6 @@
 #define DRAIN_MS 1500
 #define LOST_END_S 10 /* for an orderly end without the leadership */
 #define EVENTS_FLUSH_MS 1000
-#define WATCH_IDLE_MS 90000 /* servers send a bookmark about once a minute */
 
 /* Layers of the client that ARM is called through, outermost first (design 4.1, pkg/http/layer.h). */
 struct arm_layers {
@@ -46,7 +44,7 @@ struct app {
     struct metrics_server *metrics_server;
     struct http_engine *engine;
     struct http_client *azure_http; /* the engine, with its requests counted */
-    struct http_cancel *azure_cancel, *watch_cancel;
+    struct http_cancel *azure_cancel;
     struct http_tls *azure_tls;
     struct azure_cloud *cloud;
     struct azure_credential *credential;
@@ -71,61 +69,17 @@ struct app {
     struct workers *workers;
     struct sweep *sweep;
     struct sweeper *sweeper;
-    pthread_t reflector;
-    bool reflecting;
-    /* Of the reflector's thread: while a list is read, what it changed waits for its end. Who owns an account is known
-     * only when all are known. */
-    bool listing;
-    struct map listed;
+    struct informer *informer;
     struct health health;
 };
 
-/* ---- the informer: from the watch into the store and the queue ---- */
+/* ---- the informer ---- */
 
 static void enqueue(void *ctx, const char *key)
 {
     struct app *app = ctx;
 
     work_queue_add(app->queue, key);
-}
-
-static void on_list_begin(void *ctx)
-{
-    struct app *app = ctx;
-
-    app->listing = true;
-    store_list_begin(app->store);
-}
-
-static void on_upsert(void *ctx, const cJSON *object)
-{
-    struct app *app = ctx;
-    struct cmk_resource resource;
-    struct err err = ERR_INIT;
-
-    if (cmk_decode(&resource, object, &err) < 0) {
-        log_warn("object ignored", LOG_S("error", err.msg));
-        return;
-    }
-    _cleanup_(freep) char *key = store_key(resource.ns, resource.name);
-    bool sweep_will_look = !health_is_synced(&app->health) && cmk_is_settled(&resource);
-    if (store_put(app->store, &resource) != STORE_CHANGED)
-        return;
-    if (sweep_will_look)
-        return;
-    if (app->listing)
-        (void)map_set(&app->listed, key, app);
-    else
-        work_queue_add(app->queue, key);
-}
-
-static void on_remove(void *ctx, const char *ns, const char *name)
-{
-    struct app *app = ctx;
-    _cleanup_(freep) char *key = store_key(ns, name);
-
-    store_remove(app->store, key, enqueue, app);
-    work_queue_remove(app->queue, key);
 }
 
 /* Both have to be there, whichever comes last says so. */
@@ -135,17 +89,14 @@ static void sweep_if_leading(struct app *app)
         sweeper_begin(app->sweeper);
 }
 
-static void on_list_end(void *ctx)
+static void on_synced(void *ctx, bool first)
 {
     struct app *app = ctx;
 
-    store_list_end(app->store, enqueue, app);
-    map_foreach (e, &app->listed)
-        work_queue_add(app->queue, e->key);
-    map_done(&app->listed);
-    app->listing = false;
-    if (!health_set_synced(&app->health))
+    if (first) {
+        (void)health_set_synced(&app->health);
         log_info("synced", LOG_I("resources", store_len(app->store)));
+    }
     sweep_if_leading(app);
 }
 
@@ -157,35 +108,39 @@ static void on_progress(void *ctx, enum kube_reflector_progress what)
     app_metrics_watch(app->metrics, what);
 }
 
-static void on_trouble(void *ctx, const struct err *err, int64_t retry_in_ms)
+static void on_trouble(void *ctx, const struct err *err)
 {
     struct app *app = ctx;
 
     app_metrics_watch_failed(app->metrics, err);
-    log_warn("watching the API server", LOG_S("error", err->msg), LOG_I("retryInMs", retry_in_ms),
-        LOG_S("hint", err->kind == ERR_NOT_FOUND ? "is the CRD installed? kubectl apply -f crd/cosmoscmk.yaml" : ""));
 }
 
-static void *reflect(void *ctx)
+static int start_informer(struct app *app, struct err *err)
 {
-    struct app *app = ctx;
-    const struct kube_reflector_options options = {
-        .resource = &cosmoscmk_resource,
-        .ns = app->options->namespace_name,
+    const struct informer_options options = {.client = app->kube,
+        .store = app->store,
+        .queue = app->queue,
+        .namespaces = app->options->namespaces.items,
+        .n_namespaces = app->options->namespaces.n,
         .label_selector = app->options->label_selector,
-        .idle_timeout_ms = WATCH_IDLE_MS,
-        .cancel = app->watch_cancel,
-        .list_begin = on_list_begin,
-        .upsert = on_upsert,
-        .remove = on_remove,
-        .list_end = on_list_end,
+        .looked_after = cmk_is_settled,
+        .synced = on_synced,
         .progress = on_progress,
         .trouble = on_trouble,
-        .ctx = app,
-    };
+        .ctx = app};
 
-    kube_reflector_run(app->kube, &options);
-    return NULL;
+    return informer_start(&app->informer, &options, err);
+}
+
+static int check_namespaces(const struct flag_list *list, struct err *err)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (!kube_is_label(list->items[i]))
+            return err_set(err, ERR_INVALID,
+                "--namespace takes names of namespaces (lower-case letters, digits and dashes, at most 63), not "
+                "\"%.100s\"",
+                list->items[i]);
+    return 0;
 }
 
 /* ---- the parts, in the order in which they are made ---- */
@@ -443,9 +398,8 @@ static int start_threads(struct app *app, struct err *err)
         start_metrics(app, err) < 0)
         return -1;
     app->sweeper = sweeper_start(app->sweep, app->options->cmk.resync);
-    if (pthread_create(&app->reflector, NULL, reflect, app) != 0)
-        return err_set(err, ERR_INTERNAL, "cannot start a thread");
-    app->reflecting = true;
+    if (start_informer(app, err) < 0)
+        return -1;
     leadership_start(&app->leadership);
     return 0;
 }
@@ -458,8 +412,8 @@ int app_start(struct app **ret, const struct app_options *options, struct err *e
     app->leadership.options = &options->leadership;
     app->metrics = app_metrics_new();
     app->azure_cancel = http_cancel_new();
-    app->watch_cancel = http_cancel_new();
-    if (make_engine(app, err) < 0 || make_azure(app, err) < 0 || make_kube(app, err) < 0)
+    if (check_namespaces(&options->namespaces, err) < 0 || make_engine(app, err) < 0 || make_azure(app, err) < 0 ||
+        make_kube(app, err) < 0)
         return -1;
     make_core(app);
     if (start_threads(app, err) < 0)
@@ -480,7 +434,7 @@ static void drain(struct app *app)
 
 static void stop_threads(struct app *app)
 {
-    http_cancel_trigger(app->watch_cancel);
+    informer_cancel(app->informer);
     if (app->queue)
         work_queue_stop(app->queue);
     if (app->workers)
@@ -490,8 +444,7 @@ static void stop_threads(struct app *app)
         kube_events_flush(app->events, EVENTS_FLUSH_MS);
     if (app->kube)
         kube_client_cancel(app->kube);
-    if (app->reflecting)
-        (void)pthread_join(app->reflector, NULL);
+    app->informer = informer_join(app->informer);
     health_stop(&app->health);
     app->metrics_server = metrics_server_stop(app->metrics_server);
     app->sweeper = sweeper_stop(app->sweeper);
@@ -527,8 +480,6 @@ struct app *app_stop(struct app *app)
     http_observe_free(app->azure_http);
     http_engine_free(app->engine);
     http_cancel_free(app->azure_cancel);
-    http_cancel_free(app->watch_cancel);
-    map_done(&app->listed);
     free(app->own_namespace);
     app_metrics_free(app->metrics);
     free(app);

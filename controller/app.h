@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "cmk/view.h"
+#include "controller/flags.h"
 #include "controller/leadership.h"
 
 #include <stdbool.h>
@@ -11,7 +12,7 @@
 struct app_options {
     const char *kubeconfig;
     const char *context;
-    const char *namespace_name; /* NULL: all */
+    struct flag_list namespaces; /* none: all */
     const char *label_selector;
     int64_t workers;
     const char *probe_address;   /* "ADDRESS:PORT", ":PORT" for all addresses; "" for none */

@@ -1,6 +1,7 @@
 /* cosmoscmk controller: from the command line to a running controller, until a signal ends it. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/trim.h"
 #include "controller/app.h"
 #include "controller/commands.h"
 #include "controller/flags.h"
@@ -14,6 +15,10 @@
 #define MINUTE (60 * SECOND)
 #define HOUR (3600 * SECOND)
 #define DAY (24 * HOUR)
+
+/* Of wait_for_signal(). */
+#define TIDY_SOON_S 30
+#define TIDY_EVERY_S 600
 
 struct settings {
     struct app_options app;
@@ -30,7 +35,8 @@ static size_t make_flags(struct flag *ret, struct settings *s)
         {"kubeconfig", FLAG_STRING, &o->kubeconfig, "FILE",
             "kubeconfig to use (default $KUBECONFIG, in-cluster, ~/.kube/config)"},
         {"context", FLAG_STRING, &o->context, "NAME", "context of the kubeconfig (default its current-context)"},
-        {"namespace", FLAG_STRING, &o->namespace_name, "NAME", "watch this namespace only (default all)"},
+        {"namespace", FLAG_LIST, &o->namespaces, "NAME,...",
+            "watch these namespaces only; may be given more than once (default all)"},
         {"selector", FLAG_STRING, &o->label_selector, "LABELS", "watch only resources with these labels (default all)"},
         {"workers", FLAG_INT, &o->workers, "N", "passes at the same time (default 4)", 1, 64},
         {"probe-address", FLAG_STRING, &o->probe_address, "ADDR:PORT",
@@ -160,13 +166,18 @@ static void block_signals(sigset_t *set)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* The thread that waits has time to tidy up: soon after the first list, when the passes that it brought are over, and
+ * from time to time. */
 static void wait_for_signal(const sigset_t *set, const struct app *app)
 {
-    int number = 0;
+    const struct timespec soon = {.tv_sec = TIDY_SOON_S}, later = {.tv_sec = TIDY_EVERY_S};
+    int number = sigtimedwait(set, NULL, &soon);
 
-    do
-        (void)sigwait(set, &number);
-    while (number == APP_SIGNAL_LOST && !app_has_lost_leadership(app));
+    while (number < 0 || (number == APP_SIGNAL_LOST && !app_has_lost_leadership(app))) {
+        if (number < 0)
+            memory_trim();
+        number = sigtimedwait(set, NULL, &later);
+    }
     if (number != APP_SIGNAL_LOST)
         log_info("stopping", LOG_S("signal", number == SIGINT ? "SIGINT" : "SIGTERM"));
     (void)pthread_sigmask(SIG_UNBLOCK, set, NULL); /* a second signal ends it at once */

@@ -82,6 +82,46 @@ static int set_duration(const struct flag *flag, const char *value, struct err *
         flag->name, min, max, value);
 }
 
+static bool has_item(const struct flag_list *list, const char *item, size_t len)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (strlen(list->items[i]) == len && strncmp(list->items[i], item, len) == 0)
+            return true;
+    return false;
+}
+
+static int add_item(const struct flag *flag, const char *item, size_t len, struct err *err)
+{
+    struct flag_list *list = flag->value;
+
+    if (len == 0)
+        return err_set(err, ERR_INVALID, "--%s has an empty value between commas", flag->name);
+    if (has_item(list, item, len))
+        return 0;
+    if (list->n == FLAG_LIST_MAX || len >= sizeof(list->text) - list->used)
+        return err_set(err, ERR_INVALID, "--%s takes at most %d values", flag->name, FLAG_LIST_MAX);
+    char *copy = list->text + list->used;
+    memcpy(copy, item, len);
+    copy[len] = '\0';
+    list->used += len + 1;
+    list->items[list->n++] = copy;
+    return 0;
+}
+
+static int set_list(const struct flag *flag, const char *value, struct err *err)
+{
+    if (!*value)
+        return 0;
+    for (;;) {
+        size_t len = strcspn(value, ",");
+        if (add_item(flag, value, len, err) < 0)
+            return -1;
+        if (!value[len])
+            return 0;
+        value += len + 1;
+    }
+}
+
 static int set(const struct flag *flag, const char *value, struct err *err)
 {
     switch (flag->type) {
@@ -94,6 +134,8 @@ static int set(const struct flag *flag, const char *value, struct err *err)
         return set_int(flag, value, err);
     case FLAG_DURATION:
         return set_duration(flag, value, err);
+    case FLAG_LIST:
+        return set_list(flag, value, err);
     }
     return -1;
 }

@@ -11,6 +11,17 @@ enum flag_type {
     FLAG_BOOL,     /* bool: no value, or =true, =false */
     FLAG_INT,      /* int64_t within [min, max] */
     FLAG_DURATION, /* int64_t in ms within [min, max]; Go's syntax */
+    FLAG_LIST,     /* struct flag_list; each value is kept once, an empty one adds nothing */
+};
+
+/* Values of a flag that may be given more than once, each with commas. */
+#define FLAG_LIST_MAX 64
+
+struct flag_list {
+    const char *items[FLAG_LIST_MAX]; /* in text */
+    size_t n;
+    char text[8192];
+    size_t used;
 };
 
 struct flag {

@@ -1,7 +1,7 @@
-/* The CosmosCMKs that exist, as last seen: one compact struct each, no JSON tree.
+/* The CosmosCMKs that exist, as last seen: a few hundred bytes each, no JSON tree.
  *
- * The reflector's thread puts, workers get. What is got is immutable and reference counted, so that a pass works on one
- * consistent version for its whole length. Versions never go back: an older resourceVersion than the one held is
+ * The reflectors' threads put, workers get. What is got is an immutable copy, so that a pass works on one consistent
+ * version for its whole length. Versions never go back: an older resourceVersion than the one held is
  * ignored. An index by account finds two resources for one account. Thread-safe. */
 #pragma once
 
@@ -40,12 +40,18 @@ enum store_change store_put(struct store *store, struct cmk_resource *resource);
 /* What a write answered, taken over likewise; but ignored unless this life of the resource is held: its deletion may
  * have been seen before the answer, and what comes back then would stay for ever and own its account. */
 void store_learn(struct store *store, struct cmk_resource *resource);
-/* enqueue is called for every other resource of the same account: who acts may have changed. */
+/* enqueue is called for every other resource of the same account: who acts may have changed. NULL: they are held (see
+ * store_hold). */
 void store_remove(struct store *store, const char *key, void (*enqueue)(void *ctx, const char *key), void *ctx);
 
-/* A full list: everything not put between begin and end is removed at the end. */
-void store_list_begin(struct store *store);
-void store_list_end(struct store *store, void (*enqueue)(void *ctx, const char *key), void *ctx);
+/* A full list of one namespace (NULL: of all): everything of it that is not put between begin and end is removed at the
+ * end. Lists of several namespaces may be under way at the same time. enqueue as above; it must not call the store. */
+void store_list_begin(struct store *store, const char *ns);
+void store_list_end(struct store *store, const char *ns, void (*enqueue)(void *ctx, const char *key), void *ctx);
+/* For changes that must wait until more is known: a resource that is held is enqueued once by the next release of its
+ * namespace (NULL: of all), if it still exists then. */
+void store_hold(struct store *store, const char *key);
+void store_release(struct store *store, const char *ns, void (*enqueue)(void *ctx, const char *key), void *ctx);
 
 /* NULL when there is none. The reference is the caller's. */
 struct store_item *store_get(struct store *store, const char *key);

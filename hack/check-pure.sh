@@ -31,13 +31,14 @@ check() {
 }
 
 check controller/cmk
+check controller pool pack pack_wire
 check pkg/json
 check pkg/yaml
 check pkg/http url
-check pkg/kube watch elector event_core event_object
+check pkg/kube watch list elector event_core event_object
 check pkg/queue queue
 check pkg/azure arm_id arm_error limiter_core limiter_bucket
-check pkg/base str buf err map timefmt tz tz_rule
+check pkg/base str buf err map table timefmt tz tz_rule
 
 [ "$failed" = 0 ] && echo "pure targets are pure"
 exit "$failed"

@@ -24,6 +24,7 @@ struct http_engine {
     struct http_client client; /* first: perform() gets its address */
     CURLM *multi;
     char *user_agent;
+    struct http_trust *trust;
     pthread_t thread;
     _Atomic int64_t heartbeat_ms;
     struct transfer_list active; /* the thread's alone */
@@ -243,9 +244,10 @@ static int perform(
     struct http_client *self, const struct http_request *request, struct http_response *response, struct err *err)
 {
     struct http_engine *e = (struct http_engine *)self;
+    const struct transfer_settings settings = {.user_agent = e->user_agent, .trust = e->trust};
     struct transfer t;
 
-    if (transfer_open(&t, request, response, e->user_agent, err) < 0)
+    if (transfer_open(&t, request, response, &settings, err) < 0)
         return -1;
     t.engine = e;
     t.lock = &e->lock;
@@ -299,6 +301,7 @@ int http_engine_new(struct http_engine **ret, const struct http_engine_options *
     struct http_engine *e = xcalloc(1, sizeof(*e));
     e->client.perform = perform;
     e->user_agent = xstrdup(options->user_agent);
+    e->trust = http_trust_new();
     TAILQ_INIT(&e->active);
     TAILQ_INIT(&e->queue);
     atomic_init(&e->heartbeat_ms, clock_mono_ms());
@@ -315,6 +318,7 @@ int http_engine_new(struct http_engine **ret, const struct http_engine_options *
         (void)curl_multi_cleanup(e->multi);
         (void)pthread_mutex_destroy(&e->lock);
         free(e->user_agent);
+        http_trust_free(e->trust);
         free(e);
         return -1;
     }
@@ -344,6 +348,7 @@ struct http_engine *http_engine_free(struct http_engine *engine)
     (void)curl_multi_cleanup(engine->multi);
     (void)pthread_mutex_destroy(&engine->lock);
     free(engine->user_agent);
+    http_trust_free(engine->trust);
     free(engine);
     return NULL;
 }

@@ -17,13 +17,19 @@
 #include "http/limits.h"
 #include "http/tls.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define KEEPALIVE_IDLE_S 30L
-#define KEEPALIVE_INTERVAL_S 15L
 #define WARM_S 5L /* how long a connection may have been idle for a request that is warm */
+/* A peer that is gone without a word is found within 45 s: by probes on a connection that is silent, and by what it
+ * does not acknowledge on one that is not (the kernel alone would go on for a quarter of an hour). A watch is one long
+ * silence. */
+#define KEEPALIVE_IDLE_S 15L
+#define KEEPALIVE_INTERVAL_S 10L
+#define DEAD_AFTER_MS 45000U
 #define AUTHORITY_SIZE TRANSFER_PEER_SIZE
 
 /* Remembers the first option that libcurl refuses, so that the calls read as a list. */
@@ -37,9 +43,15 @@
 /* A child process must not inherit a connection. */
 static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
+    unsigned dead_after_ms = DEAD_AFTER_MS;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     (void)ctx;
     (void)purpose;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
+    /* Also the limit for keep-alive probes without an answer (tcp(7)). */
+    if (fd >= 0 && address->socktype == SOCK_STREAM)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_after_ms, sizeof(dead_after_ms));
+    return fd;
 }
 
 static int on_ready(void *ctx, char *remote_ip, char *local_ip, int remote_port, int local_port)
@@ -227,6 +239,14 @@ static struct curl_blob blob(char *pem)
     return (struct curl_blob){.data = pem, .len = strlen(pem), .flags = CURL_BLOB_NOCOPY};
 }
 
+static CURLcode trust_the_system(CURL *easy, void *ssl_ctx, void *ctx)
+{
+    struct transfer *t = ctx;
+
+    (void)easy;
+    return http_trust_apply(t->trust, ssl_ctx);
+}
+
 static void set_tls(struct transfer *t)
 {
     const struct http_tls *tls = t->request->tls;
@@ -234,11 +254,14 @@ static void set_tls(struct transfer *t)
     SET(t, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(t, CURLOPT_SSL_VERIFYPEER, 1L);
     SET(t, CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(t, CURLOPT_CAINFO, NULL); /* the system's are built into libcurl, which reads them anew each time */
+    SET(t, CURLOPT_CAPATH, NULL);
     if (tls && tls->ca_pem) {
         struct curl_blob ca = blob(tls->ca_pem);
         SET(t, CURLOPT_CAINFO_BLOB, &ca);
-        SET(t, CURLOPT_CAINFO, NULL); /* the system's are built into libcurl */
-        SET(t, CURLOPT_CAPATH, NULL);
+    } else {
+        SET(t, CURLOPT_SSL_CTX_FUNCTION, trust_the_system);
+        SET(t, CURLOPT_SSL_CTX_DATA, t);
     }
     if (tls && tls->client_cert_pem) {
         struct curl_blob cert = blob(tls->client_cert_pem), key = blob(tls->client_key_pem);
@@ -308,16 +331,16 @@ static void set_limits(struct transfer *t)
 }
 
 int transfer_open(struct transfer *t, const struct http_request *request, struct http_response *response,
-    const char *user_agent, struct err *err)
+    const struct transfer_settings *settings, struct err *err)
 {
-    *t = (struct transfer){.request = request, .response = response};
+    *t = (struct transfer){.request = request, .response = response, .trust = settings->trust};
     if (check_request(request, &t->url, err) < 0)
         return -1;
     (void)pthread_cond_init(&t->changed, NULL);
     t->easy = curl_easy_init();
     if (t->easy) {
         set_limits(t);
-        set_manners(t, user_agent);
+        set_manners(t, settings->user_agent);
         set_url(t);
         set_method_and_body(t);
         set_headers(t);

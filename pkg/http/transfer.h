@@ -7,6 +7,7 @@
 
 #include "http/cancel.h"
 #include "http/http.h"
+#include "http/trust.h"
 #include "http/url.h"
 
 #include <curl/curl.h>
@@ -31,6 +32,7 @@ struct transfer {
     const struct http_request *request;
     struct http_response *response;
     struct http_engine *engine;
+    struct http_trust *trust;
     struct http_url url;
     CURL *easy;
     struct curl_slist *headers;
@@ -61,9 +63,15 @@ struct transfer {
 
 TAILQ_HEAD(transfer_list, transfer);
 
+/* Of the engine, borrowed as long as the transfer. */
+struct transfer_settings {
+    const char *user_agent;
+    struct http_trust *trust; /* the system's; touched by the engine's thread alone */
+};
+
 /* ERR_INVALID when the request cannot be sent as it is; then there is nothing to close. */
 int transfer_open(struct transfer *t, const struct http_request *request, struct http_response *response,
-    const char *user_agent, struct err *err);
+    const struct transfer_settings *settings, struct err *err);
 void transfer_close(struct transfer *t);
 /* 0, or -1 and what went wrong. For a transfer that is done. */
 int transfer_result(const struct transfer *t, struct err *err);

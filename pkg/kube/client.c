@@ -23,6 +23,7 @@
 #define MAX_URL (16 << 10)
 #define MAX_OBJECT (4 << 20)
 #define MAX_LIST (16 << 20)
+#define STREAM_AHEAD (256 << 10) /* received and not yet taken by who reads a list or a watch */
 #define CALL_TIMEOUT_MS 30000
 #define LIST_TIMEOUT_MS 60000
 #define DEFAULT_PAGE 500
@@ -323,20 +324,27 @@ static int check_url(const struct buf *url, struct err *err)
     return 0;
 }
 
-int kube_list_page(struct kube_client *client, const struct kube_resource *resource, const struct kube_list_page *page,
-    cJSON **ret, struct err *err)
+static int list_url(struct buf *url, const struct kube_client *client, const struct kube_resource *resource,
+    const struct kube_list_page *page, struct err *err)
 {
-    _cleanup_(buf_done) struct buf url = BUF_INIT(MAX_URL);
     struct kube_path path = {.resource = resource, .ns = page->ns};
     char limit[16];
 
     (void)snprintf(limit, sizeof(limit), "%d", page->limit > 0 ? page->limit : DEFAULT_PAGE);
-    if (kube_path_build(&url, client->server, &path, err) < 0)
+    if (kube_path_build(url, client->server, &path, err) < 0)
         return -1;
-    kube_query_add(&url, "limit", limit);
-    kube_query_add(&url, "labelSelector", page->label_selector);
-    kube_query_add(&url, "continue", page->continue_token);
-    if (check_url(&url, err) < 0)
+    kube_query_add(url, "limit", limit);
+    kube_query_add(url, "labelSelector", page->label_selector);
+    kube_query_add(url, "continue", page->continue_token);
+    return check_url(url, err);
+}
+
+int kube_list_page(struct kube_client *client, const struct kube_resource *resource, const struct kube_list_page *page,
+    cJSON **ret, struct err *err)
+{
+    _cleanup_(buf_done) struct buf url = BUF_INIT(MAX_URL);
+
+    if (list_url(&url, client, resource, page, err) < 0)
         return -1;
     struct http_request request = {
         .method = "GET",
@@ -348,6 +356,28 @@ int kube_list_page(struct kube_client *client, const struct kube_resource *resou
         .label = "kube list",
     };
     return call(client, &request, ret, err);
+}
+
+int kube_list_stream(struct kube_client *client, const struct kube_resource *resource,
+    const struct kube_list_page *page, int (*on_data)(void *, const char *, size_t, struct err *), void *data,
+    struct err *err)
+{
+    _cleanup_(buf_done) struct buf url = BUF_INIT(MAX_URL);
+
+    if (list_url(&url, client, resource, page, err) < 0)
+        return -1;
+    struct http_request request = {
+        .method = "GET",
+        .url = buf_str(&url),
+        .headers = {{"Accept", "application/json"}},
+        .timeout_ms = LIST_TIMEOUT_MS,
+        .max_body = STREAM_AHEAD,
+        .on_data = on_data,
+        .data = data,
+        .cancel = page->cancel,
+        .label = "kube list",
+    };
+    return call(client, &request, NULL, err);
 }
 
 static int watch_url(struct buf *url, const struct kube_client *client, const struct kube_resource *resource,
@@ -364,6 +394,10 @@ static int watch_url(struct buf *url, const struct kube_client *client, const st
     kube_query_add(url, "timeoutSeconds", timeout);
     kube_query_add(url, "labelSelector", options->label_selector);
     kube_query_add(url, "resourceVersion", options->resource_version);
+    if (options->initial_events) {
+        kube_query_add(url, "sendInitialEvents", "true");
+        kube_query_add(url, "resourceVersionMatch", "NotOlderThan");
+    }
     return check_url(url, err);
 }
 
@@ -381,6 +415,7 @@ int kube_watch_stream(struct kube_client *client, const struct kube_resource *re
         .headers = {{"Accept", "application/json"}},
         .timeout_ms = ((int64_t)options->timeout_s + 30) * 1000,
         .idle_timeout_ms = options->idle_timeout_ms,
+        .max_body = STREAM_AHEAD,
         .on_data = on_data,
         .data = data,
         .cancel = options->cancel,

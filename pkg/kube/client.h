@@ -31,6 +31,9 @@ struct kube_resource {
     const char *plural;
 };
 
+/* An RFC 1123 label: what namespaces are called. */
+bool kube_is_label(const char *s);
+
 /* Namespace and name are checked to be DNS labels or subdomains before they become part of a path (ERR_INVALID). ns
  * NULL: a cluster-scoped object or, for lists, all namespaces. */
 int kube_get(struct kube_client *client, const struct kube_resource *resource, const char *ns, const char *name,
@@ -72,17 +75,22 @@ struct kube_list_page {
     const char *continue_token; /* NULL or "": first page */
     struct http_cancel *cancel; /* ends this call; NULL: only kube_client_cancel does */
 };
-/* One page as the server sent it: items, metadata.resourceVersion, metadata.continue. */
+/* One page as the server sent it: items, metadata.resourceVersion, metadata.continue. For lists that are small. */
 int kube_list_page(struct kube_client *client, const struct kube_resource *resource, const struct kube_list_page *page,
     cJSON **ret, struct err *err);
+/* The same page as raw bytes to on_data (see http.h), for kube/list.h. It is not repeated by itself. */
+int kube_list_stream(struct kube_client *client, const struct kube_resource *resource,
+    const struct kube_list_page *page, int (*on_data)(void *, const char *, size_t, struct err *), void *data,
+    struct err *err);
 
 struct kube_watch_options {
     const char *ns;
     const char *label_selector;
-    const char *resource_version;
-    int timeout_s;              /* asked of the server; the call itself ends at the latest 30 s after that */
-    int64_t idle_timeout_ms;    /* no byte for so long: ERR_TIMEOUT; 0: none */
-    struct http_cancel *cancel; /* ends this call; NULL: only kube_client_cancel does */
+    const char *resource_version; /* NULL: none */
+    bool initial_events;          /* WatchList (KEP-3157): first everything that is there, then a marked bookmark */
+    int timeout_s;                /* asked of the server; the call itself ends at the latest 30 s after that */
+    int64_t idle_timeout_ms;      /* no byte for so long: ERR_TIMEOUT; 0: none */
+    struct http_cancel *cancel;   /* ends this call; NULL: only kube_client_cancel does */
 };
 /* Streams raw bytes of a watch to on_data (see http.h) until the server ends it (returns 0) or it fails. */
 int kube_watch_stream(struct kube_client *client, const struct kube_resource *resource,

@@ -20,6 +20,11 @@ static bool is_label(const char *s, size_t n)
     return true;
 }
 
+bool kube_is_label(const char *s)
+{
+    return is_label(s, strlen(s));
+}
+
 /* RFC 1123. A label of a subdomain may be longer than 63 in object names: Kubernetes only limits the whole. */
 static bool is_subdomain(const char *s)
 {

@@ -1,9 +1,10 @@
 /* List, then watch, for ever: the reflector of client-go (tools/cache/reflector.go), told in one blocking call.
  *
- * First a LIST in pages, then a WATCH from its resourceVersion with bookmarks; a closed stream resumes; 410 in any form
- * lists again, an expired continue token begins the list again; back-off 0.8 s to 30 s with jitter, Retry-After obeyed.
- * A stream without a byte for idle_timeout_ms is taken for half-open and opened anew. What is handed out never goes
- * back in time. */
+ * First everything that is there: as the beginning of a watch (WatchList, KEP-3157), which costs the server least; or,
+ * when the server refuses that as invalid, which is remembered, as a LIST in pages and a WATCH from its
+ * resourceVersion. With bookmarks; a closed stream resumes; 410 in any form lists again, an expired continue token
+ * begins the list again; back-off 0.8 s to 30 s with jitter, Retry-After obeyed. A stream without a byte for
+ * idle_timeout_ms is taken for half-open and opened anew. What is handed out never goes back in time. */
 #pragma once
 
 #include "kube/client.h"
@@ -22,6 +23,7 @@ struct kube_reflector_options {
     const struct kube_resource *resource;
     const char *ns;             /* NULL: all */
     const char *label_selector; /* NULL: none */
+    bool no_watch_list;         /* never try WatchList */
     int page_size;              /* 0: 500 */
     int64_t idle_timeout_ms;    /* 0: none is set; servers send a bookmark about once a minute */
     int64_t backoff_base_ms;    /* 0: 800 */

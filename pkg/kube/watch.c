@@ -79,6 +79,8 @@ static int decode(const char *line, size_t len,
     event.resource_version = json_string_at(event.object, "metadata.resourceVersion");
     if (str_empty(event.resource_version))
         return err_set(err, ERR_PROTOCOL, "watch event: the object has no metadata.resourceVersion");
+    const cJSON *mark = json_member(json_at(event.object, "metadata.annotations"), "k8s.io/initial-events-end");
+    event.ends_initial = event.type == KUBE_BOOKMARK && cJSON_IsString(mark) && str_eq(mark->valuestring, "true");
     return on_event(ctx, &event, err);
 }
 

@@ -15,6 +15,7 @@ struct kube_watch_event {
     enum kube_watch_type type;
     const cJSON *object;          /* borrowed for the call */
     const char *resource_version; /* metadata.resourceVersion, never NULL or empty */
+    bool ends_initial;            /* the bookmark after the last initial event of a WatchList */
 };
 
 struct kube_watch;

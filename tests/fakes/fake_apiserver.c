@@ -13,6 +13,7 @@
 
 #define TICK_MS 50
 #define MAX_BODY (16u << 20)
+#define MAX_QUEUE ((size_t)1 << 30) /* a watch that begins with 100,000 objects is written in one go */
 
 static const char about[] =
     "fake-apiserver: a Kubernetes API server for tests and demonstrations, on loopback, over HTTPS.";
@@ -40,6 +41,7 @@ struct options {
     int64_t history;
     const char *token;
     bool gone_as_http;
+    bool no_watch_list;
 };
 
 static int parse_options(struct options *o, int argc, char **argv, struct err *err)
@@ -53,6 +55,8 @@ static int parse_options(struct options *o, int argc, char **argv, struct err *e
         {"watch-seconds", "S", FAKE_SECONDS, &o->watch_ms,
             "end watches after this time, if the client did not ask for less"},
         {"history", "N", FAKE_INT, &o->history, "changes that are remembered for watches and paged lists (20000)"},
+        {"no-watch-list", NULL, FAKE_FLAG, &o->no_watch_list,
+            "refuse watches with sendInitialEvents, as a server without WatchList does"},
         {"gone-as-http", NULL, FAKE_FLAG, &o->gone_as_http,
             "answer a watch from too far back with HTTP 410, not in the stream"},
     };
@@ -83,7 +87,8 @@ static void api_init(struct api *api, const struct options *o)
         .bookmark_ms = o->bookmark_ms,
         .watch_ms = o->watch_ms,
         .token = o->token,
-        .gone_as_http = o->gone_as_http};
+        .gone_as_http = o->gone_as_http,
+        .no_watch_list = o->no_watch_list};
     (void)pthread_mutex_init(&api->lock, NULL);
     registry_add_builtin(&api->registry);
     for (size_t i = 0; i < ARRAY_LEN(namespaces); i++)
@@ -133,6 +138,7 @@ static int serve(struct options *o, struct err *err)
         .tls_cert_file = o->process.cert_file,
         .tls_key_file = o->process.key_file,
         .max_body = MAX_BODY,
+        .max_queue = MAX_QUEUE,
         .handler = api_handle,
         .ctx = &api};
     int result = httpd_start(&server, &options, err);

@@ -29,7 +29,8 @@ struct api {
     int64_t bookmark_ms;
     int64_t watch_ms; /* 0: what the client asks for */
     const char *token;
-    bool gone_as_http; /* else a watch that begins too far back is told in the stream, as a real server does */
+    bool no_watch_list; /* sendInitialEvents is refused, as by servers before 1.32 */
+    bool gone_as_http;  /* else a watch that begins too far back is told in the stream, as a real server does */
 };
 
 #define NAME_SIZE 256

@@ -209,6 +209,12 @@ void api_watch(struct api_request *r)
             "resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": invalid syntax", text, text);
         return;
     }
+    if (initial && r->api->no_watch_list) {
+        (void)api_fail(r, 422, "Invalid",
+            "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for "
+            "watch unless the WatchList feature gate is enabled");
+        return;
+    }
     api_param(r, "resourceVersionMatch", text);
     if (initial && !str_eq(text, "NotOlderThan")) {
         (void)api_fail(r, 422, "Invalid",

@@ -182,7 +182,7 @@ void httpd_stream_write(struct httpd_exchange *x, const void *data, size_t len)
 {
     pthread_mutex_lock(&x->server->lock);
     if (!x->gone && !x->aborted) {
-        if (pipe_len(&x->out) + len > STREAM_QUEUE_MAX)
+        if (pipe_len(&x->out) + len > x->server->max_queue)
             x->aborted = true;
         else
             pipe_add(&x->out, data, len);

@@ -25,7 +25,7 @@
 #include <pthread.h>
 
 #define HEAD_MAX (64 * 1024)        /* request line and headers, as sent or as decoded */
-#define STREAM_QUEUE_MAX (16 << 20) /* bytes of a streamed answer that wait for a slow peer */
+#define STREAM_QUEUE_MAX (16 << 20) /* bytes of a streamed answer that wait for a slow peer, unless told otherwise */
 #define WIRE_ENOUGH (256 * 1024)    /* do not produce more output while this much waits for the socket */
 #define WIRE_MAX (4 << 20)          /* a peer that makes us produce more than this without reading it is dropped */
 #define RX_CHUNK (32 * 1024)
@@ -119,6 +119,7 @@ struct httpd_server {
     httpd_handler handler;
     void *ctx;
     size_t max_body;
+    size_t max_queue;
     int max_connections;
     int port;
     void *tls; /* SSL_CTX or NULL */

@@ -220,6 +220,7 @@ int httpd_start(struct httpd_server **ret, const struct httpd_options *options, 
     server->handler = options->handler;
     server->ctx = options->ctx;
     server->max_body = options->max_body ? options->max_body : 1 << 20;
+    server->max_queue = options->max_queue ? options->max_queue : STREAM_QUEUE_MAX;
     server->max_connections = options->max_connections > 0 ? options->max_connections : 1024;
     server->refs = 1;
     pthread_mutex_init(&server->lock, NULL);

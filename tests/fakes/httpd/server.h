@@ -39,6 +39,7 @@ struct httpd_options {
     /* optional: client certificates are asked for and verified against it, not required */
     const char *tls_client_ca_file;
     size_t max_body;     /* 0: 1 MiB */
+    size_t max_queue;    /* of a stream that the peer does not read; 0: 16 MiB */
     int max_connections; /* 0: 1024 */
     httpd_handler handler;
     void *ctx;
@@ -82,7 +83,7 @@ void httpd_hold(struct httpd_exchange *exchange);
 bool httpd_gone(struct httpd_exchange *exchange);
 
 /* A streamed answer (chunked on HTTP/1.1): begin, any number of writes, end. Each from any thread; httpd_stream_begin
- * implies httpd_hold. Writes are queued up to 16 MiB; beyond that the connection is closed. */
+ * implies httpd_hold. Writes are queued up to max_queue; beyond that the connection is closed. */
 void httpd_stream_begin(struct httpd_exchange *exchange, int status, const struct httpd_header *headers, size_t n);
 void httpd_stream_write(struct httpd_exchange *exchange, const void *data, size_t len);
 void httpd_stream_end(struct httpd_exchange *exchange);

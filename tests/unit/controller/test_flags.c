@@ -11,6 +11,7 @@ struct values {
     bool on;
     int64_t workers;
     int64_t poll;
+    struct flag_list names;
 };
 
 static int parse(struct values *values, struct err *err, int argc, const char *const *arguments)
@@ -19,6 +20,7 @@ static int parse(struct values *values, struct err *err, int argc, const char *c
         {"name", FLAG_STRING, &values->name, "NAME", "a name"},
         {"on", FLAG_BOOL, &values->on, NULL, "a switch"},
         {"workers", FLAG_INT, &values->workers, "N", "how many", 1, 64},
+        {"names", FLAG_LIST, &values->names, "NAME,...", "some names"},
         {"poll-min", FLAG_DURATION, &values->poll, "DURATION", "how often", 1000, 3600000},
     };
     char *argv[8] = {(char *)"cosmoscmk"};
@@ -59,6 +61,28 @@ static void the_last_of_two_wins_and_the_rest_is_left_alone(void **state _unused
     assert_int_equal(PARSE(&v, &err, "--workers=4", "--workers=5"), 0);
     assert_int_equal(v.workers, 5);
     assert_string_equal(v.name, "default");
+}
+
+static void a_list_grows_with_every_mention_and_keeps_each_value_once(void **state _unused_)
+{
+    struct values v = {0};
+    struct err err = ERR_INIT;
+
+    assert_int_equal(PARSE(&v, &err, "--names", "a,b", "--names=c", "--names=", "--names", "b,a,ab"), 0);
+    assert_int_equal(v.names.n, 4);
+    assert_string_equal(v.names.items[0], "a");
+    assert_string_equal(v.names.items[1], "b");
+    assert_string_equal(v.names.items[2], "c");
+    assert_string_equal(v.names.items[3], "ab");
+    for (int i = 4; i < FLAG_LIST_MAX; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "n%d", i);
+        assert_int_equal(PARSE(&v, &err, "--names", name), 0);
+    }
+    assert_int_equal(PARSE(&v, &err, "--names", "a"), 0); /* it is there */
+    assert_int_equal(PARSE(&v, &err, "--names", "more"), -1);
+    assert_string_equal(err.msg, "--names takes at most 64 values");
+    assert_int_equal(v.names.n, FLAG_LIST_MAX);
 }
 
 static void a_value_may_look_like_anything(void **state _unused_)
@@ -105,6 +129,9 @@ static void what_is_wrong_is_said(void **state _unused_)
         {"--poll-min", "999ms", "--poll-min takes a duration from 1s to 1h"},
         {"--poll-min", "2h", "not \"2h\""},
         {"--poll-min", "10", "such as 30s or 1h30m"},
+        {"--names", "a,,b", "--names has an empty value between commas"},
+        {"--names", ",", "empty value"},
+        {"--names=a,", NULL, "empty value"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
@@ -139,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_forms_set_every_type),
         cmocka_unit_test(the_last_of_two_wins_and_the_rest_is_left_alone),
+        cmocka_unit_test(a_list_grows_with_every_mention_and_keeps_each_value_once),
         cmocka_unit_test(a_value_may_look_like_anything),
         cmocka_unit_test(help_is_asked_for_in_two_ways),
         cmocka_unit_test(what_is_wrong_is_said),

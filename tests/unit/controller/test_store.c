@@ -42,6 +42,14 @@ static enum store_change put(struct store *store, const struct object *o)
     return change;
 }
 
+static enum store_change put_in(struct store *store, const char *ns, const char *name)
+{
+    struct cmk_resource r = {
+        .ns = xstrdup(ns), .name = xstrdup(name), .uid = xstrdup(name), .resource_version = xstrdup("1")};
+
+    return store_put(store, &r);
+}
+
 #define PUT(store, ...) put(store, &(const struct object){__VA_ARGS__})
 
 static void expect_version(struct store *store, const char *key, const char *version)
@@ -215,19 +223,19 @@ static void a_list_removes_what_it_does_not_name(void **state _unused_)
     struct store *store = store_new();
     struct queued q = {0};
 
-    store_list_begin(store);
+    store_list_begin(store, NULL);
     (void)PUT(store, .name = "a", .account = "orders", .created_at = 1, .version = "5");
     (void)PUT(store, .name = "b", .account = "orders", .created_at = 2, .version = "5");
     (void)PUT(store, .name = "c", .version = "5");
-    store_list_end(store, enqueue, &q);
+    store_list_end(store, NULL, enqueue, &q);
     assert_int_equal(store_len(store), 3);
     assert_string_equal(q.text, "");
 
-    store_list_begin(store);
+    store_list_begin(store, NULL);
     (void)PUT(store, .name = "b", .account = "orders", .created_at = 2, .version = "5"); /* unchanged counts as named */
     (void)PUT(store, .name = "d", .version = "6");
     (void)PUT(store, .name = "c", .version = "4"); /* so does older than held */
-    store_list_end(store, enqueue, &q);
+    store_list_end(store, NULL, enqueue, &q);
     expect_version(store, "shop/a", NULL);
     expect_version(store, "shop/b", "5");
     expect_version(store, "shop/c", "5");
@@ -241,13 +249,13 @@ static void what_is_put_between_lists_stays_until_a_list_ends_without_it(void **
     struct store *store = store_new();
     struct queued q = {0};
 
-    store_list_begin(store);
-    store_list_end(store, enqueue, &q);
+    store_list_begin(store, NULL);
+    store_list_end(store, NULL, enqueue, &q);
     (void)PUT(store, .name = "a");
     expect_version(store, "shop/a", "1");
-    store_list_begin(store);
+    store_list_begin(store, NULL);
     expect_version(store, "shop/a", "1");
-    store_list_end(store, enqueue, &q);
+    store_list_end(store, NULL, enqueue, &q);
     expect_version(store, "shop/a", NULL);
     store_free(store);
 }
@@ -332,9 +340,9 @@ static void an_answer_does_not_stand_for_the_list(void **state _unused_)
     struct queued q = {0};
 
     (void)PUT(store, .name = "a", .uid = "first", .account = "orders", .version = "1");
-    store_list_begin(store);
+    store_list_begin(store, NULL);
     learn(store, "first", "3");
-    store_list_end(store, enqueue, &q);
+    store_list_end(store, NULL, enqueue, &q);
     expect_version(store, "shop/a", NULL);
     store_free(store);
 }
@@ -364,9 +372,9 @@ static void *write_versions(void *ctx)
         if (i % 50 == 0)
             store_remove(race->store, "shop/b", ignore, NULL);
         if (i % 200 == 0) {
-            store_list_begin(race->store);
+            store_list_begin(race->store, NULL);
             (void)PUT(race->store, .name = "a", .account = "orders", .version = "1");
-            store_list_end(race->store, ignore, NULL);
+            store_list_end(race->store, NULL, ignore, NULL);
         }
     }
     return NULL;
@@ -422,9 +430,54 @@ static void a_reader_never_sees_a_version_go_back(void **state _unused_)
     store_free(race.store);
 }
 
+static void a_list_of_one_namespace_leaves_the_others_alone(void **state _unused_)
+{
+    struct store *store = store_new();
+    struct queued gone = {""};
+
+    (void)put_in(store, "shop", "old");
+    (void)put_in(store, "shop-2", "other");
+    store_list_begin(store, "shop");
+    store_list_begin(store, "shop-2"); /* both at the same time */
+    (void)put_in(store, "shop", "new");
+    store_list_end(store, "shop", enqueue, &gone);
+    expect_version(store, "shop/old", NULL);
+    expect_version(store, "shop/new", "1");
+    expect_version(store, "shop-2/other", "1");
+    store_list_end(store, "shop-2", enqueue, &gone);
+    expect_version(store, "shop/new", "1");
+    expect_version(store, "shop-2/other", NULL);
+    store_free(store);
+}
+
+static void what_is_held_is_released_once_and_by_namespace(void **state _unused_)
+{
+    struct store *store = store_new();
+    struct queued first = {""}, second = {""}, third = {""};
+
+    (void)put_in(store, "shop", "a");
+    (void)put_in(store, "shop", "gone");
+    (void)put_in(store, "stock", "b");
+    store_hold(store, "shop/a");
+    store_hold(store, "shop/a");
+    store_hold(store, "shop/gone");
+    store_hold(store, "stock/b");
+    store_hold(store, "shop/never");
+    store_remove(store, "shop/gone", enqueue, &first);
+    store_release(store, "shop", enqueue, &first);
+    assert_string_equal(first.text, "shop/a ");
+    store_release(store, NULL, enqueue, &second);
+    assert_string_equal(second.text, "stock/b ");
+    store_release(store, NULL, enqueue, &third);
+    assert_string_equal(third.text, "");
+    store_free(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_list_of_one_namespace_leaves_the_others_alone),
+        cmocka_unit_test(what_is_held_is_released_once_and_by_namespace),
         cmocka_unit_test(versions_never_go_back),
         cmocka_unit_test(what_changed_is_told),
         cmocka_unit_test(an_item_outlives_what_replaces_it),

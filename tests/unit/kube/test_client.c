@@ -241,6 +241,38 @@ static void a_list_may_be_large_but_not_without_end(void **state)
     buf_done(&exceeds);
 }
 
+static int count(void *data, const char *bytes, size_t len, struct err *err)
+{
+    (void)bytes;
+    (void)err;
+    *(size_t *)data += len;
+    return 0;
+}
+
+static void a_list_as_a_stream_is_handed_on_as_it_comes_however_large(void **state)
+{
+    _cleanup_(buf_done) struct buf large = BUF_INIT(32 << 20);
+    struct fixture f;
+    struct err err;
+    struct kube_list_page page = {.limit = 500};
+    size_t received = 0;
+    (void)state;
+
+    buf_puts(&large, "{\"items\":[],\"x\":\"");
+    while (large.len < (20 << 20))
+        buf_puts(&large, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+    buf_puts(&large, "\"}");
+    struct api_answer script[] = {{200, buf_str(&large)}, {403, STATUS("Forbidden", "not yours")}};
+    begin(&f, script, ARRAY_LEN(script));
+    assert_int_equal(kube_list_stream(f.client, &cmks, &page, count, &received, &err), 0);
+    assert_int_equal(received, large.len);
+    assert_int_equal(kube_list_stream(f.client, &cmks, &page, count, &received, &err), -1);
+    assert_int_equal(err.kind, ERR_FORBIDDEN);
+    assert_string_equal(err.msg, "not yours");
+    assert_int_equal(received, large.len);
+    end(&f);
+}
+
 /* --- identity --- */
 
 static void a_token_file_that_was_renewed_heals_a_401_within_the_call(void **state)
@@ -467,6 +499,7 @@ int main(void)
         cmocka_unit_test(a_get_is_repeated_when_the_server_is_unavailable_for_a_moment_and_a_patch_is_not),
         cmocka_unit_test(a_write_that_gets_no_answer_is_sent_once_and_says_that_its_outcome_is_unknown),
         cmocka_unit_test(a_list_may_be_large_but_not_without_end),
+        cmocka_unit_test(a_list_as_a_stream_is_handed_on_as_it_comes_however_large),
         cmocka_unit_test(a_token_file_that_was_renewed_heals_a_401_within_the_call),
         cmocka_unit_test(an_exec_plugin_is_asked_once_for_many_calls),
         cmocka_unit_test(a_plugin_that_fails_fails_the_call_and_nothing_is_sent),

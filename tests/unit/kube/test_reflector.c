@@ -26,6 +26,13 @@ static const struct kube_resource cmks = {"cosmoscmk.io", "v1", "cosmoscmks"};
     "{\"kind\":\"Status\",\"code\":" #code ",\"reason\":\"" reason "\",\"message\":\"" reason "\"}"
 #define ERROR_EVENT(code, reason) "{\"type\":\"ERROR\",\"object\":" STATUS(code, reason) "}\n"
 
+#define END_OF_INITIAL(version)                                                                                        \
+    "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"" version                                  \
+    "\",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}}\n"
+
+#define ASKED_WATCH_LIST                                                                                               \
+    "GET " PATH "?watch=true&allowWatchBookmarks=true&timeoutSeconds=T&sendInitialEvents=true"                         \
+    "&resourceVersionMatch=NotOlderThan\n"
 #define ASKED_LIST "GET " PATH "?limit=500\n"
 #define ASKED_MORE(next) "GET " PATH "?limit=500&continue=" next "\n"
 #define ASKED_WATCH(version)                                                                                           \
@@ -98,6 +105,7 @@ static void begin(struct fixture *f, const struct api_answer *script, size_t n)
     free(config.server);
     f->options = (struct kube_reflector_options){
         .resource = &cmks,
+        .no_watch_list = true,
         .backoff_base_ms = 1,
         .backoff_max_ms = 4,
         .cancel = http_cancel_new(),
@@ -132,76 +140,132 @@ static void end(struct fixture *f)
 
 struct scenario {
     const char *name;
+    bool watch_list;
     struct api_answer script[8]; /* up to the first status 0; the request after that hangs and ends the case */
     const char *handed_out;
     const char *asked;
 };
 
 static const struct scenario scenarios[] = {
-    {"a list, then events from its version on",
+    {"a list, then events from its version on", false,
         {LIST("10", OBJECT("3", "a") "," OBJECT("9", "b")),
             {200, EVENT("ADDED", "11", "c") EVENT("MODIFIED", "12", "a") EVENT("DELETED", "13", "b"), API_STREAM}},
         "begin\nupsert a@3\nupsert b@9\nend\nupsert c@11\nupsert a@12\nremove n/b\n",
         ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("13")},
-    {"an empty list", {LIST("10", "")}, "begin\nend\n", ASKED_LIST ASKED_WATCH("10")},
-    {"items that are null", {{200, "{\"metadata\":{\"resourceVersion\":\"10\"},\"items\":null}"}}, "begin\nend\n",
-        ASKED_LIST ASKED_WATCH("10")},
-    {"pages", {PAGE("10", "p2", OBJECT("3", "a")), PAGE("10", "p3", OBJECT("4", "b")), LIST("10", OBJECT("5", "c"))},
+    {"an empty list", false, {LIST("10", "")}, "begin\nend\n", ASKED_LIST ASKED_WATCH("10")},
+    {"items that are null", false, {{200, "{\"metadata\":{\"resourceVersion\":\"10\"},\"items\":null}"}},
+        "begin\nend\n", ASKED_LIST ASKED_WATCH("10")},
+    {"pages", false,
+        {PAGE("10", "p2", OBJECT("3", "a")), PAGE("10", "p3", OBJECT("4", "b")), LIST("10", OBJECT("5", "c"))},
         "begin\nupsert a@3\nupsert b@4\nupsert c@5\nend\n",
         ASKED_LIST ASKED_MORE("p2") ASKED_MORE("p3") ASKED_WATCH("10")},
-    {"a continue token that has expired begins the list again",
+    {"a continue token that has expired begins the list again", false,
         {PAGE("10", "p2", OBJECT("3", "a")), {410, STATUS(410, "Expired")}, LIST("20", OBJECT("15", "b"))},
         "begin\nupsert a@3\ntrouble gone\nbegin\nupsert b@15\nend\n",
         ASKED_LIST ASKED_MORE("p2") ASKED_LIST ASKED_WATCH("20")},
-    {"bookmarks only move the version", {LIST("10", ""), {200, BOOKMARK("15") BOOKMARK("99"), API_STREAM}},
+    {"bookmarks only move the version", false, {LIST("10", ""), {200, BOOKMARK("15") BOOKMARK("99"), API_STREAM}},
         "begin\nend\n", ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("99")},
-    {"410 as an HTTP status lists again", {LIST("10", OBJECT("3", "a")), {410, STATUS(410, "Expired")}, LIST("20", "")},
+    {"410 as an HTTP status lists again", false,
+        {LIST("10", OBJECT("3", "a")), {410, STATUS(410, "Expired")}, LIST("20", "")},
         "begin\nupsert a@3\nend\ntrouble gone\nbegin\nend\n",
         ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_WATCH("20")},
-    {"410 within the stream lists again",
+    {"410 within the stream lists again", false,
         {LIST("10", ""), {200, EVENT("ADDED", "11", "a") ERROR_EVENT(410, "Expired"), API_STREAM}, LIST("20", "")},
         "begin\nend\nupsert a@11\ntrouble gone\nbegin\nend\n",
         ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_WATCH("20")},
-    {"another error within the stream resumes",
+    {"another error within the stream resumes", false,
         {LIST("10", ""), {200, EVENT("ADDED", "11", "a") ERROR_EVENT(500, "InternalError"), API_STREAM}},
         "begin\nend\nupsert a@11\ntrouble unavailable\n", ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("11")},
-    {"a stream cut within an event resumes after the last whole one",
+    {"a stream cut within an event resumes after the last whole one", false,
         {LIST("10", ""), {200, EVENT("ADDED", "11", "a") "{\"type\":\"ADD", API_STREAM}},
         "begin\nend\nupsert a@11\ntrouble unavailable\n", ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("11")},
-    {"a stream that closes at once is trouble, or it would be asked for without pause",
+    {"a stream that closes at once is trouble, or it would be asked for without pause", false,
         {LIST("10", ""), {200, "", API_STREAM}}, "begin\nend\ntrouble unavailable\n",
         ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("10")},
-    {"429 on the list is waited out", {{429, STATUS(429, "TooManyRequests")}, LIST("10", "")},
+    {"429 on the list is waited out", false, {{429, STATUS(429, "TooManyRequests")}, LIST("10", "")},
         "trouble throttled\nbegin\nend\n", ASKED_LIST ASKED_LIST ASKED_WATCH("10")},
-    {"429 on the watch resumes", {LIST("10", ""), {429, STATUS(429, "TooManyRequests")}},
+    {"429 on the watch resumes", false, {LIST("10", ""), {429, STATUS(429, "TooManyRequests")}},
         "begin\nend\ntrouble throttled\n", ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("10")},
-    {"403 is asked again: rights may be granted", {{403, STATUS(403, "Forbidden")}, LIST("10", "")},
+    {"403 is asked again: rights may be granted", false, {{403, STATUS(403, "Forbidden")}, LIST("10", "")},
         "trouble forbidden\nbegin\nend\n", ASKED_LIST ASKED_LIST ASKED_WATCH("10")},
-    {"404 is asked again: the CRD may be installed", {{404, "404 page not found"}, LIST("10", "")},
+    {"404 is asked again: the CRD may be installed", false, {{404, "404 page not found"}, LIST("10", "")},
         "trouble not-found\nbegin\nend\n", ASKED_LIST ASKED_LIST ASKED_WATCH("10")},
-    {"a list older than what was seen is refused until it has caught up",
+    {"a list older than what was seen is refused until it has caught up", false,
         {LIST("10", OBJECT("3", "a")), {200, BOOKMARK("100") ERROR_EVENT(410, "Expired"), API_STREAM},
             LIST("99", OBJECT("3", "a")), LIST("9", ""), LIST("100", OBJECT("50", "b"))},
         "begin\nupsert a@3\nend\ntrouble gone\ntrouble unavailable\ntrouble unavailable\nbegin\nupsert b@50\nend\n",
         ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_LIST ASKED_LIST ASKED_WATCH("100")},
-    {"versions beyond 64 bits are numbers, too",
+    {"versions beyond 64 bits are numbers, too", false,
         {LIST("99999999999999999999", ""),
             {200, EVENT("ADDED", "100000000000000000000", "a") ERROR_EVENT(410, "Expired"), API_STREAM},
             LIST("99999999999999999999", ""), LIST("100000000000000000001", "")},
         "begin\nend\nupsert a@100000000000000000000\ntrouble gone\ntrouble unavailable\nbegin\nend\n",
         ASKED_LIST ASKED_WATCH("99999999999999999999") ASKED_LIST ASKED_LIST ASKED_WATCH("100000000000000000001")},
-    {"an event older than what was seen is not handed out",
+    {"an event older than what was seen is not handed out", false,
         {LIST("10", ""), {200, EVENT("ADDED", "9", "old"), API_STREAM}, LIST("10", "")},
         "begin\nend\ntrouble protocol\nbegin\nend\n", ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_WATCH("10")},
-    {"garbage in the stream lists again", {LIST("10", ""), {200, "<html>\n", API_STREAM}, LIST("11", "")},
+    {"garbage in the stream lists again", false, {LIST("10", ""), {200, "<html>\n", API_STREAM}, LIST("11", "")},
         "begin\nend\ntrouble protocol\nbegin\nend\n", ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_WATCH("11")},
-    {"a list that is none is asked for again",
+    {"a list that is none is asked for again", false,
         {{200, "[]"}, {200, "{\"items\":[]}"}, {200, "{\"metadata\":{\"resourceVersion\":\"x\"},\"items\":[]}"},
             {200, "{\"metadata\":{\"resourceVersion\":\"1\"},\"items\":{}}"}, LIST("10", "")},
         "trouble protocol\ntrouble protocol\ntrouble protocol\ntrouble protocol\nbegin\nend\n",
         ASKED_LIST ASKED_LIST ASKED_LIST ASKED_LIST ASKED_LIST ASKED_WATCH("10")},
-    {"an item without a name is no item", {LIST("10", OBJECT("3", "a") ",{}"), LIST("10", OBJECT("3", "a"))},
+    {"an item without a name is no item", false, {LIST("10", OBJECT("3", "a") ",{}"), LIST("10", OBJECT("3", "a"))},
         "begin\nupsert a@3\ntrouble protocol\nbegin\nupsert a@3\nend\n", ASKED_LIST ASKED_LIST ASKED_WATCH("10")},
+    {"a watch that begins with what is there", true,
+        {{200,
+            EVENT("ADDED", "9", "b") EVENT("ADDED", "3", "a") END_OF_INITIAL("10") EVENT("MODIFIED", "12", "a")
+                BOOKMARK("15"),
+            API_STREAM}},
+        "begin\nupsert b@9\nupsert a@3\nend\nupsert a@12\n", ASKED_WATCH_LIST ASKED_WATCH("15")},
+    {"a watch that begins with nothing", true, {{200, END_OF_INITIAL("10"), API_STREAM}}, "begin\nend\n",
+        ASKED_WATCH_LIST ASKED_WATCH("10")},
+    {"what changes while the initial events come", true,
+        {{200,
+            EVENT("ADDED", "9", "b") EVENT("MODIFIED", "11", "b") EVENT("ADDED", "3", "a") EVENT("DELETED", "12", "b")
+                END_OF_INITIAL("12"),
+            API_STREAM}},
+        "begin\nupsert b@9\nupsert b@11\nupsert a@3\nremove n/b\nend\n", ASKED_WATCH_LIST ASKED_WATCH("12")},
+    {"a server that refuses WatchList as invalid is listed, for good", true,
+        {{422, STATUS(422, "Invalid")}, LIST("10", OBJECT("3", "a")),
+            {200, EVENT("ADDED", "11", "b") ERROR_EVENT(410, "Expired"), API_STREAM}, LIST("20", "")},
+        "begin\nupsert a@3\nend\nupsert b@11\ntrouble gone\nbegin\nend\n",
+        ASKED_WATCH_LIST ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_WATCH("20")},
+    {"so is one that calls it a bad request", true, {{400, STATUS(400, "BadRequest")}, LIST("10", "")}, "begin\nend\n",
+        ASKED_WATCH_LIST ASKED_LIST ASKED_WATCH("10")},
+    {"so is one that ignores it and sends ordinary bookmarks", true,
+        {{200, EVENT("ADDED", "9", "b") BOOKMARK("10"), API_STREAM}, LIST("10", "")}, "begin\nupsert b@9\nbegin\nend\n",
+        ASKED_WATCH_LIST ASKED_LIST ASKED_WATCH("10")},
+    {"initial events that break off begin again", true,
+        {{200, EVENT("ADDED", "9", "b"), API_STREAM}, {200, EVENT("ADDED", "3", "a") "{\"type\":\"BOOK", API_STREAM},
+            {200, END_OF_INITIAL("10"), API_STREAM}},
+        "begin\nupsert b@9\ntrouble unavailable\nbegin\nupsert a@3\ntrouble unavailable\nbegin\nend\n",
+        ASKED_WATCH_LIST ASKED_WATCH_LIST ASKED_WATCH_LIST ASKED_WATCH("10")},
+    {"403, 404, 429, 500 do not mean that there is no WatchList", true,
+        {{403, STATUS(403, "Forbidden")}, {404, "404 page not found"}, {429, STATUS(429, "TooManyRequests")},
+            {500, STATUS(500, "InternalError")}, {200, END_OF_INITIAL("10"), API_STREAM}},
+        "trouble forbidden\ntrouble not-found\ntrouble throttled\ntrouble unavailable\nbegin\nend\n",
+        ASKED_WATCH_LIST ASKED_WATCH_LIST ASKED_WATCH_LIST ASKED_WATCH_LIST ASKED_WATCH_LIST ASKED_WATCH("10")},
+    {"410 begins a WatchList again", true,
+        {{200, END_OF_INITIAL("10") ERROR_EVENT(410, "Expired"), API_STREAM}, {200, END_OF_INITIAL("20"), API_STREAM}},
+        "begin\nend\ntrouble gone\nbegin\nend\n", ASKED_WATCH_LIST ASKED_WATCH_LIST ASKED_WATCH("20")},
+    {"initial events older than what was seen take nothing away", true,
+        {{200, END_OF_INITIAL("10") BOOKMARK("100") ERROR_EVENT(410, "Expired"), API_STREAM},
+            {200, EVENT("ADDED", "50", "a") END_OF_INITIAL("99"), API_STREAM},
+            {200, EVENT("ADDED", "101", "b") END_OF_INITIAL("101"), API_STREAM}},
+        "begin\nend\ntrouble gone\nbegin\nupsert a@50\ntrouble unavailable\nbegin\nupsert b@101\nend\n",
+        ASKED_WATCH_LIST ASKED_WATCH_LIST ASKED_WATCH_LIST ASKED_WATCH("101")},
+    {"a list whose version comes last", false,
+        {{200, "{\"items\":[" OBJECT("3", "a") "," OBJECT("4", "b") "],\"metadata\":{\"resourceVersion\":\"10\"}}"},
+            {200, BOOKMARK("100") ERROR_EVENT(410, "Expired"), API_STREAM},
+            {200, "{\"items\":[" OBJECT("3", "a") "],\"metadata\":{\"resourceVersion\":\"99\"}}"},
+            {200, "{\"items\":[],\"metadata\":{\"resourceVersion\":\"101\"}}"}},
+        "begin\nupsert a@3\nupsert b@4\nend\ntrouble gone\nbegin\nupsert a@3\ntrouble unavailable\nbegin\nend\n",
+        ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_LIST ASKED_WATCH("101")},
+    {"a list that is cut off takes nothing away", false,
+        {{200, "{\"metadata\":{\"resourceVersion\":\"10\"},\"items\":[" OBJECT("3", "a") ","}, LIST("11", "")},
+        "begin\nupsert a@3\ntrouble unavailable\nbegin\nend\n", ASKED_LIST ASKED_LIST ASKED_WATCH("11")},
 };
 
 static void run_scenario(const struct scenario *s)
@@ -212,6 +276,7 @@ static void run_scenario(const struct scenario *s)
     while (n < ARRAY_LEN(s->script) && s->script[n].status)
         n++;
     begin(&f, s->script, n);
+    f.options.no_watch_list = !s->watch_list;
     start(&f);
     assert_true(api_wait(&f.api, n + 1));
     join(&f);
