@@ -94,6 +94,7 @@ int arm_send(struct arm_client *client, const char *method, const char *url, con
         .permit = changes ? client->permit : NULL,
         .permit_ctx = client->permit_ctx,
         .once = changes,
+        .warm = true, /* whoever changes something has just read it */
         .timeout_ms = TIMEOUT_MS,
         .max_body = ANSWER_MAX,
         .tls = client->tls,

@@ -10,4 +10,6 @@ int64_t clock_mono_ms(void);
 int64_t clock_boot_ms(void);
 /* Milliseconds since 1970-01-01T00:00:00Z. */
 int64_t clock_wall_ms(void);
+/* The same in microseconds, to set beside the time stamps of other programs. */
+int64_t clock_wall_us(void);
 void clock_sleep_ms(int64_t ms);

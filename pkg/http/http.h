@@ -7,8 +7,8 @@
  *
  * One thread owns the curl multi handle: connections are kept, HTTP/2 streams share them, no signal is used. Callers
  * block in http_do() on their own thread. TLS is always verified. Redirects are never followed. Nothing is ever sent
- * twice: a request with once = true uses a fresh connection, because libcurl silently repeats a request when a kept
- * connection turns out dead.
+ * twice: a request with once = true uses a fresh connection (or one in use just now, see warm), because libcurl
+ * silently repeats a request when a kept connection turns out dead.
  *
  * Behaviour is added in layers that have the interface of the client below them (http/layer.h):
  * log over retry over throttle over auth over the engine. */
@@ -68,6 +68,11 @@ struct http_request {
     bool (*permit)(void *permit_ctx);
     void *permit_ctx;
     bool once; /* use a fresh connection, so that the library cannot send it twice; for anything not idempotent */
+    /* With once, over TLS: a connection on which an answer came in the last few seconds will do. It is still never sent
+     * twice, but should just this connection have died meanwhile, the call fails with an unknown outcome instead of
+     * being sent on a fresh one. For callers that have just read from the same peer, or for whom that does not matter:
+     * a handshake costs milliseconds, of which most are processor time. */
+    bool warm;
     int64_t connect_timeout_ms; /* (10 s) */
     int64_t timeout_ms;         /* whole call (60 s); -1: none, for watches */
     int64_t idle_timeout_ms;    /* no byte for so long ends the call with ERR_TIMEOUT (none) */

@@ -7,8 +7,8 @@
  * Why a request could be sent twice, and why it is not: libcurl silently starts again when a kept connection closes
  * before the first byte of the answer, and when an HTTP/2 stream is refused. A once request asks for a fresh
  * connection, which takes away the first reason except when other requests joined the new HTTP/2 connection meanwhile
- * (libcurl then counts it as reused). So on_ready(), which libcurl calls each time before it sends, is the guarantee:
- * it refuses the second time. */
+ * (libcurl then counts it as reused), or when it asks for a warm one. So on_ready(), which libcurl calls each time
+ * before it sends, is the guarantee: it refuses the second time. */
 #include "http/transfer.h"
 
 #include "base/mem.h"
@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define WARM_S 5L /* how long a connection may have been idle for a request that is warm */
 /* A peer that is gone without a word is found within 45 s: by probes on a connection that is silent, and by what it
  * does not acknowledge on one that is not (the kernel alone would go on for a quarter of an hour). A watch is one long
  * silence. */
@@ -287,9 +288,12 @@ static void set_connection(struct transfer *t)
     /* Without TLS there is no HTTP/2 here, and libcurl must not wait to find out. */
     SET(t, CURLOPT_HTTP_VERSION, is_tls(t) ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
     /* Wait for a connection that is being opened and share it, instead of opening one per request. */
-    SET(t, CURLOPT_PIPEWAIT, is_tls(t) && !request->once ? 1L : 0L);
-    SET(t, CURLOPT_FRESH_CONNECT, request->once ? 1L : 0L);
-    SET(t, CURLOPT_FORBID_REUSE, request->once ? 1L : 0L);
+    bool warm = request->warm && is_tls(t), fresh = request->once && !warm;
+    SET(t, CURLOPT_PIPEWAIT, is_tls(t) && !fresh ? 1L : 0L);
+    SET(t, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
+    SET(t, CURLOPT_FORBID_REUSE, fresh ? 1L : 0L);
+    if (request->once && warm)
+        SET(t, CURLOPT_MAXAGE_CONN, WARM_S);
     SET(t, CURLOPT_PROXY, request->proxy ? request->proxy : "");
     SET(t, CURLOPT_NOPROXY, "");
     SET(t, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);

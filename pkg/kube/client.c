@@ -222,6 +222,7 @@ static int call_object(struct kube_client *client, const struct object_call *c, 
         .body = body,
         .body_len = body ? strlen(body) : 0,
         .once = !str_eq(c->method, "GET"),
+        .warm = true, /* the watch keeps the connection alive; a write that fails is decided on anew */
         .timeout_ms = CALL_TIMEOUT_MS,
         .max_body = MAX_OBJECT,
         .label = c->label,

@@ -223,6 +223,11 @@ const char *queue_get(struct queue *q, int64_t now_ms, int64_t *ret_wake_ms)
     return e->key;
 }
 
+int64_t queue_next_due_ms(const struct queue *q)
+{
+    return q->heap_len ? q->heap[0]->due_ms : INT64_MAX;
+}
+
 void queue_done(struct queue *q, const char *key)
 {
     struct entry *e = map_get(&q->entries, key);

@@ -35,6 +35,8 @@ int queue_failures(const struct queue *q, const char *key);
 const char *queue_get(struct queue *q, int64_t now_ms, int64_t *ret_wake_ms);
 /* How long the key that was handed out last had been due. */
 int64_t queue_waited_ms(const struct queue *q);
+/* When the first of those that wait is due; INT64_MAX when none waits. */
+int64_t queue_next_due_ms(const struct queue *q);
 /* The key may be handed out again. */
 void queue_done(struct queue *q, const char *key);
 /* Drops a key that is waiting, with its back-off; one that is being processed is dropped at queue_done, unless it is

@@ -1,8 +1,10 @@
 /* The thread-safe wrapper: one lock around the pure queue, one condition on which workers sleep until the next due
  * time.
  *
- * Invariant: as long as workers wait and keys wait, at least one worker sleeps with the due time of the first key as
- * its deadline. A worker that takes a key may have been that one, so it wakes another before it leaves. */
+ * Invariant: as long as workers wait and keys wait, one worker, the keeper, sleeps with the due time of the first key
+ * as its deadline, or has just been woken to do so. The others sleep without one: if all had it, all would wake for
+ * every key, and all but one for nothing. Whoever makes another key the first, or was the keeper and leaves with a key,
+ * nudges one who waits. */
 #include "queue/queue.h"
 
 #include "base/clock.h"
@@ -15,6 +17,8 @@ struct work_queue {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct queue *queue;
+    int64_t kept_ms; /* the keeper's deadline; INT64_MAX: there is no keeper */
+    int waiting;
     bool stopped, held;
     void (*got)(void *ctx, int64_t waited_ms); /* or NULL */
     void *got_ctx;
@@ -45,6 +49,7 @@ struct work_queue *work_queue_new(const struct queue_options *options)
         abort(); /* on Linux only for want of memory */
     (void)pthread_condattr_destroy(&attr);
     w->queue = queue_new(options);
+    w->kept_ms = INT64_MAX;
     return w;
 }
 
@@ -59,12 +64,19 @@ struct work_queue *work_queue_free(struct work_queue *w)
     return NULL;
 }
 
+/* Called with the lock held: somebody must wake earlier than the keeper would. */
+static void nudge(struct work_queue *w)
+{
+    if (w->waiting > 0 && !w->held && queue_next_due_ms(w->queue) < w->kept_ms)
+        (void)pthread_cond_signal(&w->changed);
+}
+
 void work_queue_add(struct work_queue *w, const char *key)
 {
     HOLD(w);
 
     queue_add(w->queue, key, clock_mono_ms());
-    (void)pthread_cond_signal(&w->changed);
+    nudge(w);
 }
 
 void work_queue_add_after(struct work_queue *w, const char *key, int64_t delay_ms)
@@ -75,7 +87,7 @@ void work_queue_add_after(struct work_queue *w, const char *key, int64_t delay_m
     if (__builtin_add_overflow(clock_mono_ms(), delay_ms > 0 ? delay_ms : 0, &due))
         due = INT64_MAX;
     queue_add_at(w->queue, key, due);
-    (void)pthread_cond_signal(&w->changed);
+    nudge(w);
 }
 
 int64_t work_queue_add_backoff(struct work_queue *w, const char *key)
@@ -83,7 +95,7 @@ int64_t work_queue_add_backoff(struct work_queue *w, const char *key)
     HOLD(w);
     int64_t delay = queue_add_backoff(w->queue, key, clock_mono_ms());
 
-    (void)pthread_cond_signal(&w->changed);
+    nudge(w);
     return delay;
 }
 
@@ -131,10 +143,16 @@ static void wait_until(struct work_queue *w, int64_t wake_ms)
 {
     struct timespec at = {.tv_sec = wake_ms / 1000, .tv_nsec = (wake_ms % 1000) * 1000000};
 
-    if (wake_ms == INT64_MAX)
+    w->waiting++;
+    if (wake_ms >= w->kept_ms) { /* also when nothing waits */
         (void)pthread_cond_wait(&w->changed, &w->lock);
-    else
+    } else {
+        w->kept_ms = wake_ms;
         (void)pthread_cond_timedwait(&w->changed, &w->lock, &at);
+        if (w->kept_ms == wake_ms)
+            w->kept_ms = INT64_MAX;
+    }
+    w->waiting--;
 }
 
 char *work_queue_get(struct work_queue *w)
@@ -149,8 +167,7 @@ char *work_queue_get(struct work_queue *w)
         if (key) {
             if (w->got)
                 w->got(w->got_ctx, queue_waited_ms(w->queue));
-            if (queue_len(w->queue) > 0)
-                (void)pthread_cond_signal(&w->changed);
+            nudge(w);
             return xstrdup(key);
         }
         wait_until(w, wake_ms);
@@ -162,8 +179,7 @@ void work_queue_done(struct work_queue *w, const char *key)
 {
     HOLD(w);
     queue_done(w->queue, key);
-    if (queue_len(w->queue) > 0)
-        (void)pthread_cond_signal(&w->changed);
+    nudge(w);
 }
 
 void work_queue_stop(struct work_queue *w)

@@ -248,11 +248,11 @@ void azure_start(struct world *w, const char *const *flags)
 struct process *controller_spawn(struct world *w, const char *const *flags, const char *const *env)
 {
     struct process_spec spec = {.name = "cosmoscmk",
-        .argv = {E2E_BUILD "/controller/cosmoscmk", "controller", "--kubeconfig", server.kubeconfig, "--namespace",
-            w->ns, "--arm-endpoint", w->azure_url, "--authority-host", w->azure_url, "--azure-ca-file", w->azure_ca,
-            "--probe-address", "", "--poll-min", "100ms", "--poll-max", "300ms", "--settle", "2s", "--resync", "1s",
-            "--recheck", "1s", "--retry-min", "200ms", "--retry-max", "1s", "--log-level", "debug", "--log-format",
-            "json", "--leader-elect=false"},
+        .argv = {E2E_BUILD "/controller/cosmoscmk", "controller", "--kubeconfig", server.controller_kubeconfig,
+            "--namespace", w->ns, "--arm-endpoint", w->azure_url, "--authority-host", w->azure_url, "--azure-ca-file",
+            w->azure_ca, "--probe-address", "", "--poll-min", "100ms", "--poll-max", "300ms", "--settle", "2s",
+            "--resync", "1s", "--recheck", "1s", "--retry-min", "200ms", "--retry-max", "1s", "--log-level", "debug",
+            "--log-format", "json", "--leader-elect=false"},
         .env = {"AZURE_TENANT_ID=" TENANT, "AZURE_CLIENT_ID=" CLIENT, "AZURE_CLIENT_SECRET=" CLIENT_SECRET,
             "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST"},
         .out = w->controller_log};

@@ -20,13 +20,14 @@ static const struct kube_resource leases = {.group = "coordination.k8s.io", .ver
 #define QUICK(w)                                                                                                       \
     (const char *[])                                                                                                   \
     {                                                                                                                  \
-        "--leader-elect=true", "--leader-elect-namespace", (w)->ns, "--leader-elect-lease-duration", "4s",             \
-            "--leader-elect-renew-deadline", "3s", "--leader-elect-retry-period", "500ms", NULL                        \
+        "--kubeconfig", the_apiserver()->kubeconfig, "--leader-elect=true", "--leader-elect-namespace", (w)->ns,       \
+            "--leader-elect-lease-duration", "4s", "--leader-elect-renew-deadline", "3s",                              \
+            "--leader-elect-retry-period", "500ms", NULL                                                               \
     }
 #define DEFAULTS(w)                                                                                                    \
     (const char *[])                                                                                                   \
     {                                                                                                                  \
-        "--leader-elect=true", "--leader-elect-namespace", (w)->ns, NULL                                               \
+        "--kubeconfig", the_apiserver()->kubeconfig, "--leader-elect=true", "--leader-elect-namespace", (w)->ns, NULL  \
     }
 
 /* "" when nobody holds it. */

@@ -253,12 +253,36 @@ static bool check_form(struct azure_request *r, const struct form *form, bool ad
     return false;
 }
 
+/* MSAL for Go asks for these beside the resource's scope in every flow, and Entra passes over them where there is
+ * nobody who signs in (AzureAD/microsoft-authentication-library-for-go, authority.AppendDefaultScopes). */
+static bool is_about_people(const char *word)
+{
+    return str_eq(word, "openid") || str_eq(word, "offline_access") || str_eq(word, "profile");
+}
+
+static void keep_scopes_of_resources(char *scope)
+{
+    char *save = NULL, *to = scope;
+
+    for (char *word = strtok_r(scope, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+        size_t n = strlen(word);
+        if (is_about_people(word))
+            continue;
+        if (to != scope)
+            *to++ = ' ';
+        memmove(to, word, n);
+        to += n;
+    }
+    *to = '\0';
+}
+
 static void issue(struct azure_request *r, bool adfs)
 {
     _cleanup_(freep) struct form *form = xmalloc(sizeof(*form));
     _cleanup_(buf_done) struct buf token = BUF_INIT(TOKEN_MAX);
 
     read_form(r->http, form);
+    keep_scopes_of_resources(form->scope);
     if (!check_form(r, form, adfs))
         return;
     size_t n = strlen(form->scope);

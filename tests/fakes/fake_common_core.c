@@ -40,6 +40,7 @@ const char fake_core_help[] =
     "         delays the answer, not the effect. hold never answers and has no effect.\n"
     "  GET    /fake/faults    how often each rule has matched and fired;  DELETE removes all rules\n"
     "  GET    /fake/requests?since=SEQ&method=M&pathContains=P   the journal;  DELETE empties it\n"
+    "  GET    /fake/requests/summary?…  how many of those there are, and when the first and the last came\n"
     "  POST   /fake/clock     {\"advanceMs\":60000} moves the fake's clock on\n";
 
 struct fake_core *fake_core_new(void)
@@ -110,16 +111,19 @@ static void add_faults(struct fake_core *core, const struct httpd_request *reque
             return refuse(reply, &err);
 }
 
-static void print_journal(struct fake_core *core, const struct httpd_request *request, struct fake_reply *reply)
+static void read_journal(struct fake_core *core, const struct httpd_request *request, struct fake_reply *reply,
+    void (*print)(struct fake_journal *journal, const struct fake_journal_filter *filter, struct buf *b))
 {
+    struct fake_journal_filter filter = {0};
     char since[24] = "0", method[16], path[512];
-    bool has_method = httpd_query(request, "method", method, sizeof(method));
-    bool has_path = httpd_query(request, "pathContains", path, sizeof(path));
-    int64_t after = 0;
 
+    if (httpd_query(request, "method", method, sizeof(method)))
+        filter.method = method;
+    if (httpd_query(request, "pathContains", path, sizeof(path)))
+        filter.path_contains = path;
     if (httpd_query(request, "since", since, sizeof(since)))
-        (void)str_to_i64(since, 0, INT64_MAX, &after);
-    fake_journal_print(&core->journal, after, has_method ? method : NULL, has_path ? path : NULL, &reply->body);
+        (void)str_to_i64(since, 0, INT64_MAX, &filter.since);
+    print(&core->journal, &filter, &reply->body);
 }
 
 static void move_clock(struct fake_core *core, const struct httpd_request *request, struct fake_reply *reply)
@@ -153,7 +157,9 @@ static bool inspect_locked(struct fake_core *core, const struct httpd_request *r
         fake_faults_clear(&core->faults);
         reply->status = 204;
     } else if (str_eq(request->path, "/fake/requests") && get) {
-        print_journal(core, request, reply);
+        read_journal(core, request, reply, fake_journal_print);
+    } else if (str_eq(request->path, "/fake/requests/summary") && get) {
+        read_journal(core, request, reply, fake_journal_summarize);
     } else if (str_eq(request->path, "/fake/requests") && delete) {
         fake_journal_clear(&core->journal);
         reply->status = 204;
@@ -204,8 +210,10 @@ static void note_status(struct fake_call *call, int status)
 
     (void)pthread_mutex_lock(&core->lock);
     struct fake_entry *entry = call->seq ? fake_journal_at(&core->journal, call->seq) : NULL;
-    if (entry)
+    if (entry) {
         entry->status = status;
+        entry->took_us = clock_wall_us() - entry->received_us;
+    }
     (void)pthread_mutex_unlock(&core->lock);
 }
 
@@ -301,6 +309,7 @@ struct fake_call *fake_call_begin(
     const char *correlation = httpd_request_header(exchange, "x-ms-correlation-request-id");
     (void)pthread_mutex_lock(&core->lock);
     call->seq = fake_journal_add(&core->journal, request, correlation, clock_wall_ms() + core->clock_offset_ms);
+    fake_journal_at(&core->journal, call->seq)->received_us = clock_wall_us();
     fake_faults_match(&core->faults, request, &call->action);
     (void)pthread_mutex_unlock(&core->lock);
     return replace_handling(call);

@@ -43,6 +43,8 @@ void fake_faults_print(const struct fake_faults *faults, struct buf *b);
 struct fake_entry {
     int64_t seq;
     int64_t time_ms;
+    int64_t received_us; /* of the real clock, whatever POST /fake/clock says, for measurements */
+    int64_t took_us;     /* until the answer was ready to be sent */
     char *method;
     char *path;
     char *query;
@@ -57,6 +59,12 @@ struct fake_journal {
     int64_t first, next; /* seq of the oldest kept, and of the next one; the first ever is 1 */
 };
 
+struct fake_journal_filter {
+    int64_t since;             /* entries after this seq */
+    const char *method;        /* NULL: any */
+    const char *path_contains; /* NULL: any; without regard to case */
+};
+
 void fake_journal_done(struct fake_journal *journal);
 void fake_journal_clear(struct fake_journal *journal);
 /* Fills the next entry and returns its seq. The strings are copied, signatures left out of the query. */
@@ -64,6 +72,7 @@ int64_t fake_journal_add(
     struct fake_journal *journal, const struct httpd_request *request, const char *correlation_id, int64_t now_ms);
 /* NULL when it is no longer kept. */
 struct fake_entry *fake_journal_at(struct fake_journal *journal, int64_t seq);
-/* The entries after seq since whose method and path fit (NULL: any), as a JSON array. */
-void fake_journal_print(
-    struct fake_journal *journal, int64_t since, const char *method, const char *path_contains, struct buf *b);
+/* The entries that fit, as a JSON array. */
+void fake_journal_print(struct fake_journal *journal, const struct fake_journal_filter *filter, struct buf *b);
+/* How many of them there are, and when the first and the last came, as a JSON object. */
+void fake_journal_summarize(struct fake_journal *journal, const struct fake_journal_filter *filter, struct buf *b);

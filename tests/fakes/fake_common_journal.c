@@ -102,19 +102,29 @@ static void put_member(struct buf *b, const char *name, const char *value)
     buf_put_json_string(b, value, strlen(value));
 }
 
-void fake_journal_print(
-    struct fake_journal *journal, int64_t since, const char *method, const char *path_contains, struct buf *b)
+static bool fits(const struct fake_entry *entry, const struct fake_journal_filter *filter)
+{
+    return (!filter->method || str_eq_nocase(entry->method, filter->method)) &&
+           (!filter->path_contains || str_find_nocase(entry->path, filter->path_contains));
+}
+
+static int64_t first_of(const struct fake_journal *journal, const struct fake_journal_filter *filter)
+{
+    return filter->since >= journal->first ? filter->since + 1 : journal->first;
+}
+
+void fake_journal_print(struct fake_journal *journal, const struct fake_journal_filter *filter, struct buf *b)
 {
     const char *separator = "";
 
     buf_putc(b, '[');
-    for (int64_t seq = since >= journal->first ? since + 1 : journal->first; seq < journal->next; seq++) {
+    for (int64_t seq = first_of(journal, filter); seq < journal->next; seq++) {
         const struct fake_entry *entry = fake_journal_at(journal, seq);
-        if ((method && !str_eq_nocase(entry->method, method)) ||
-            (path_contains && !str_find_nocase(entry->path, path_contains)))
+        if (!fits(entry, filter))
             continue;
-        buf_printf(b, "%s{\"seq\":%lld,\"time\":%lld,\"status\":%d", separator, (long long)seq,
-            (long long)entry->time_ms, entry->status);
+        buf_printf(b, "%s{\"seq\":%lld,\"time\":%lld,\"receivedUs\":%lld,\"tookUs\":%lld,\"status\":%d", separator,
+            (long long)seq, (long long)entry->time_ms, (long long)entry->received_us, (long long)entry->took_us,
+            entry->status);
         put_member(b, "method", entry->method);
         put_member(b, "path", entry->path);
         put_member(b, "query", entry->query);
@@ -124,4 +134,20 @@ void fake_journal_print(
         separator = ",\n";
     }
     buf_puts(b, "]\n");
+}
+
+void fake_journal_summarize(struct fake_journal *journal, const struct fake_journal_filter *filter, struct buf *b)
+{
+    long long n = 0, first_us = 0, last_us = 0;
+
+    for (int64_t seq = first_of(journal, filter); seq < journal->next; seq++) {
+        const struct fake_entry *entry = fake_journal_at(journal, seq);
+        if (!fits(entry, filter))
+            continue;
+        if (n++ == 0)
+            first_us = entry->received_us;
+        last_us = entry->received_us + entry->took_us;
+    }
+    buf_printf(b, "{\"count\":%lld,\"firstUs\":%lld,\"lastUs\":%lld,\"lastSeq\":%lld}\n", n, first_us, last_us,
+        (long long)journal->next - 1);
 }

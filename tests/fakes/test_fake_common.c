@@ -134,15 +134,38 @@ static void the_journal_leaves_signatures_out_and_finds_what_is_asked_for(void *
     (void)state;
     (void)fake_journal_add(&journal, &signed_url, "c-1", 0);
     (void)fake_journal_add(&journal, &patch, NULL, 0);
-    fake_journal_print(&journal, 0, NULL, "OPERATIONS", &b);
+    const struct fake_journal_filter operations = {.path_contains = "OPERATIONS"}, patches = {1, "patch", NULL};
+    fake_journal_print(&journal, &operations, &b);
     assert_non_null(strstr(buf_str(&b), "\"query\":\"api-version=v&t=7&x=y\""));
     assert_non_null(strstr(buf_str(&b), "\"correlationId\":\"c-1\""));
     assert_null(strstr(buf_str(&b), "/acc"));
     buf_clear(&b);
-    fake_journal_print(&journal, 1, "patch", NULL, &b);
+    fake_journal_print(&journal, &patches, &b);
     _cleanup_(json_freep) cJSON *tree = tree_of(buf_str(&b));
     assert_int_equal(cJSON_GetArraySize(tree), 1);
     assert_string_equal(json_string_at(cJSON_GetArrayItem(tree, 0), "body"), "{\"a\":1}");
+    buf_done(&b);
+    fake_journal_done(&journal);
+}
+
+static void the_journal_counts_what_is_asked_for(void **state)
+{
+    const struct httpd_request get = {.method = "GET", .path = "/acc", .query = "", .body = ""};
+    const struct fake_journal_filter gets = {0, "GET", "acc"}, patches = {0, "PATCH", NULL};
+    struct fake_journal journal = {0};
+    struct buf b = BUF_INIT(4096);
+
+    (void)state;
+    for (int64_t i = 1; i <= 3; i++) {
+        struct fake_entry *entry = fake_journal_at(&journal, fake_journal_add(&journal, &get, NULL, 0));
+        entry->received_us = 100 * i;
+        entry->took_us = 7;
+    }
+    fake_journal_summarize(&journal, &gets, &b);
+    assert_string_equal(buf_str(&b), "{\"count\":3,\"firstUs\":100,\"lastUs\":307,\"lastSeq\":3}\n");
+    buf_clear(&b);
+    fake_journal_summarize(&journal, &patches, &b);
+    assert_string_equal(buf_str(&b), "{\"count\":0,\"firstUs\":0,\"lastUs\":0,\"lastSeq\":3}\n");
     buf_done(&b);
     fake_journal_done(&journal);
 }
@@ -206,6 +229,7 @@ int main(void)
         cmocka_unit_test(a_rule_with_a_mistake_is_refused),
         cmocka_unit_test(the_journal_keeps_the_last_requests_in_order),
         cmocka_unit_test(the_journal_leaves_signatures_out_and_finds_what_is_asked_for),
+        cmocka_unit_test(the_journal_counts_what_is_asked_for),
         cmocka_unit_test(options_are_read_in_both_forms),
         cmocka_unit_test(wrong_command_lines_are_refused),
     };

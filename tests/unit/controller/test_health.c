@@ -17,10 +17,13 @@ struct fixture {
 
 static void begin(struct fixture *f)
 {
+    static const struct leadership_options no_election;
+    static const struct leadership alone = {.options = &no_election};
     const struct http_engine_options options = {.user_agent = "test/1"};
 
     *f = (struct fixture){0};
     assert_int_equal(http_engine_new(&f->engine, &options, NULL), 0);
+    f->health.leadership = &alone;
     f->queue = work_queue_new(NULL);
     f->workers = workers_start(f->queue, NULL, 1, NULL); /* it never gets a key */
     assert_int_equal(health_start(&f->health, "127.0.0.1:0", f->engine, f->workers, NULL), 0);
@@ -55,7 +58,8 @@ static void a_reflector_that_does_not_move_is_not_alive(void **state)
 
     (void)state;
     begin(&f);
-    expect(&f, "/livez?verbose", 200, "[+]engine ok\n[+]workers ok\n[+]reflector ok\n"); /* it has not begun */
+    expect(&f, "/livez?verbose", 200,
+        "[+]engine ok\n[+]workers ok\n[+]reflector ok\n[+]lease ok\n"); /* it has not begun */
     health_beat(&f.health);
     expect(&f, "/livez", 200, "ok");
     atomic_store(&f.health.reflector_beat_ms, clock_mono_ms() - 299000);

@@ -233,6 +233,81 @@ static void a_once_request_is_not_repeated_when_others_joined_its_connection(voi
     check_cut(true);
 }
 
+/* Answers as long as it is asked on its first connection. */
+static void answer_all(struct scripted_conn *conn, void *ctx)
+{
+    struct tally *tally = ctx;
+    unsigned stream;
+    bool post;
+
+    if (!greet(conn))
+        return;
+    while (next_request(conn, &stream, &post)) {
+        atomic_fetch_add(post ? &tally->posts : &tally->gets, 1);
+        answer(conn, stream);
+    }
+}
+
+static void a_warm_request_takes_the_connection_that_was_just_used(void **state)
+{
+    struct tally tally = {0};
+    struct scripted_server *server = start(answer_all, &tally);
+    const char *url = scripted_url(server, "/");
+    struct call get = {.request = {.url = url, .tls = tls}};
+    struct call post = {
+        .request = {.method = "POST", .url = url, .tls = tls, .body = "x", .body_len = 1, .once = true, .warm = true}};
+    (void)state;
+
+    run_call(&get);
+    run_call(&post);
+    assert_int_equal(post.r, 0);
+    assert_int_equal(scripted_connections(server), 1);
+    scripted_stop(server);
+    assert_int_equal(atomic_load(&tally.posts), 1);
+}
+
+/* Answers a GET and hangs up when a POST comes. */
+static void cut_at_the_post(struct scripted_conn *conn, void *ctx)
+{
+    struct tally *tally = ctx;
+    unsigned stream;
+    bool post;
+
+    if (!greet(conn))
+        return;
+    while (next_request(conn, &stream, &post)) {
+        atomic_fetch_add(post ? &tally->posts : &tally->gets, 1);
+        if (post) {
+            if (tally->reset)
+                scripted_reset(conn);
+            return;
+        }
+        answer(conn, stream);
+    }
+}
+
+static void a_warm_request_is_not_repeated_when_its_connection_dies(void **state)
+{
+    (void)state;
+    for (int reset = 0; reset < 2; reset++) {
+        struct tally tally = {.reset = reset};
+        struct scripted_server *server = start(cut_at_the_post, &tally);
+        const char *url = scripted_url(server, "/");
+        struct call get = {.request = {.url = url, .tls = tls}};
+        struct call post = {
+            .request = {
+                .method = "POST", .url = url, .tls = tls, .body = "x", .body_len = 1, .once = true, .warm = true}};
+
+        run_call(&get);
+        run_call(&post);
+        assert_int_equal(post.r, -1);
+        assert_int_equal(post.err.kind, ERR_UNAVAILABLE);
+        assert_true(post.err.maybe_sent);
+        scripted_stop(server);
+        assert_int_equal(atomic_load(&tally.posts), 1);
+    }
+}
+
 static void refuse_the_first(struct scripted_conn *conn, void *ctx)
 {
     struct tally *tally = ctx;
@@ -363,6 +438,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(requests_share_one_connection_also_when_it_is_not_open_yet),
         TEST(a_once_request_is_not_repeated_when_others_joined_its_connection),
+        TEST(a_warm_request_takes_the_connection_that_was_just_used),
+        TEST(a_warm_request_is_not_repeated_when_its_connection_dies),
         TEST(a_once_request_is_not_repeated_when_its_stream_is_refused),
         TEST(a_stream_that_is_not_read_does_not_hold_up_others),
     };

@@ -39,6 +39,7 @@ static void expect_wait(int64_t now, int64_t until)
 
     assert_null(queue_get(q, now, &wake));
     assert_int_equal(wake, until);
+    assert_int_equal(queue_next_due_ms(q), until);
 }
 
 static void an_empty_queue_has_nothing_to_wait_for(void **state)

@@ -101,6 +101,53 @@ static void a_delayed_key_wakes_a_sleeping_worker(void **state)
     stop(threads);
 }
 
+static void await_handled(int n)
+{
+    for (int i = 0; i < 30000 && atomic_load(&handled) < n; i++)
+        clock_sleep_ms(1);
+    assert_int_equal(atomic_load(&handled), n);
+}
+
+/* One worker sleeps until the first due time, the others without an end: each new first key must wake somebody. */
+static void whatever_is_due_before_what_is_waited_for_wakes_somebody(void **state)
+{
+    pthread_t threads[WORKERS];
+    (void)state;
+
+    w = work_queue_new(NULL);
+    start(threads);
+    atomic_store(&handled, 0);
+    work_queue_add_after(w, "0", INT64_MAX);
+    clock_sleep_ms(20);
+    for (int i = 1; i <= 8; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "%d", i);
+        work_queue_add_after(w, key, 50 - 5 * i);
+    }
+    await_handled(8);
+    stop(threads);
+}
+
+static void keys_of_many_due_times_are_all_handed_out(void **state)
+{
+    pthread_t threads[WORKERS];
+    int n = 0;
+    (void)state;
+
+    w = work_queue_new(NULL);
+    start(threads);
+    atomic_store(&handled, 0);
+    for (int round = 0; round < 20; round++) {
+        for (int k = 0; k < KEYS; k++, n++) {
+            char key[16];
+            (void)snprintf(key, sizeof(key), "%d", k);
+            work_queue_add_after(w, key, (k * 7 + round * 3) % 11);
+        }
+        await_handled(n);
+    }
+    stop(threads);
+}
+
 /* Nobody can take the key while it is held, so the worker sleeps without a deadline; only queue_done can wake it. */
 static void a_key_added_while_held_wakes_a_worker_when_done(void **state)
 {
@@ -210,6 +257,8 @@ int main(void)
         cmocka_unit_test(who_wants_to_know_is_told_how_long_a_key_was_due),
         cmocka_unit_test(every_add_is_seen_and_no_key_is_held_twice),
         cmocka_unit_test(a_delayed_key_wakes_a_sleeping_worker),
+        cmocka_unit_test(whatever_is_due_before_what_is_waited_for_wakes_somebody),
+        cmocka_unit_test(keys_of_many_due_times_are_all_handed_out),
         cmocka_unit_test(a_key_added_while_held_wakes_a_worker_when_done),
         cmocka_unit_test(a_queue_that_is_held_hands_out_nothing_and_loses_nothing),
         cmocka_unit_test(a_key_is_not_handed_out_before_it_is_due),
