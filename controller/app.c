@@ -123,7 +123,6 @@ static int start_informer(struct app *app, struct err *err)
         .namespaces = app->options->namespaces.items,
         .n_namespaces = app->options->namespaces.n,
         .label_selector = app->options->label_selector,
-        .looked_after = cmk_is_settled,
         .synced = on_synced,
         .progress = on_progress,
         .trouble = on_trouble,

@@ -55,16 +55,15 @@ static void on_list_begin(void *ctx)
     store_list_begin(r->informer->options.store, r->ns);
 }
 
-/* looked_after: as long as the first lists are under way, it need not be queued. */
-static void changed(struct reflection *r, const char *key, bool looked_after)
+static void changed(struct reflection *r, const char *key)
 {
     struct informer *informer = r->informer;
 
     pthread_mutex_lock(&informer->lock);
-    if (!r->listing && !informer->unsynced)
-        work_queue_add(informer->options.queue, key);
-    else if (!informer->unsynced || !looked_after)
+    if (!informer->unsynced && r->listing)
         store_hold(informer->options.store, key);
+    else if (!informer->unsynced)
+        work_queue_add(informer->options.queue, key);
     pthread_mutex_unlock(&informer->lock);
 }
 
@@ -80,9 +79,8 @@ static void on_upsert(void *ctx, const cJSON *object)
         return;
     }
     _cleanup_(freep) char *key = store_key(resource.ns, resource.name);
-    bool looked_after = o->looked_after && o->looked_after(&resource);
     if (store_put(o->store, &resource) == STORE_CHANGED)
-        changed(r, key, looked_after);
+        changed(r, key);
 }
 
 static void on_remove(void *ctx, const char *ns, const char *name)
@@ -109,8 +107,8 @@ static void on_list_end(void *ctx)
     bool all = informer->unsynced == 0;
     r->synced = true;
     r->listing = false;
-    if (all)
-        store_release(o->store, first ? NULL : r->ns, enqueue, informer);
+    if (all && !first)
+        store_release(o->store, r->ns, enqueue, informer);
     pthread_mutex_unlock(&informer->lock);
     memory_trim(); /* what the list took while it was read */
     if (all)

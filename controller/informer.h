@@ -1,7 +1,8 @@
 /* From the API server into the store and the queue: one reflector for each namespace that is watched, or one for all.
  *
- * Who acts for an account is known only when every resource is known. So nothing is queued before each of the
- * namespaces has been listed once; and what a later list changes waits for that list's end. */
+ * Who acts for an account is known only when every resource is known. So nothing is queued by the first lists: once
+ * all are complete the first sweep (controller/sweep.h) asks for the passes that are needed. What a later list changes
+ * waits for that list's end. */
 #pragma once
 
 #include "controller/store.h"
@@ -18,8 +19,6 @@ struct informer_options {
     const char *const *namespaces; /* checked DNS labels, each once */
     size_t n_namespaces;           /* 0: all namespaces */
     const char *label_selector;    /* NULL: none */
-    /* Whether a resource need not be queued by the first lists, because somebody else will look at it. */
-    bool (*looked_after)(const struct cmk_resource *resource);
     /* After the first lists of all namespaces (first), and after each list from then on. On a reflector's thread. */
     void (*synced)(void *ctx, bool first);
     /* Signs of life and failures, of any namespace; NULL: of no interest. On a reflector's thread. */

@@ -319,8 +319,6 @@ static void drop(struct store *store, struct entry *entry, void (*enqueue)(void 
         for (struct entry *e = first_of_account(store, account); e; e = e->next_of_account)
             if (enqueue)
                 enqueue(ctx, e->key);
-            else
-                e->held = true;
     }
     table_remove(&store->entries, entry);
     forget(store, entry);

@@ -40,8 +40,8 @@ enum store_change store_put(struct store *store, struct cmk_resource *resource);
 /* What a write answered, taken over likewise; but ignored unless this life of the resource is held: its deletion may
  * have been seen before the answer, and what comes back then would stay for ever and own its account. */
 void store_learn(struct store *store, struct cmk_resource *resource);
-/* enqueue is called for every other resource of the same account: who acts may have changed. NULL: they are held (see
- * store_hold). */
+/* enqueue is called for every other resource of the same account: who acts may have changed. NULL: nobody's
+ * interest. */
 void store_remove(struct store *store, const char *key, void (*enqueue)(void *ctx, const char *key), void *ctx);
 
 /* A full list of one namespace (NULL: of all): everything of it that is not put between begin and end is removed at the

@@ -72,7 +72,8 @@ void work_queue_on_get(struct work_queue *w, void (*got)(void *ctx, int64_t wait
 /* Blocks until a key is due. The copy is the caller's. NULL after work_queue_stop. */
 char *work_queue_get(struct work_queue *w);
 void work_queue_done(struct work_queue *w, const char *key);
-/* While it is held nothing is handed out; keys wait, and their adds are merged. A new queue is not held. */
+/* While it is held nothing is handed out and nothing is taken: whoever ends that knows what there is to add, and a key
+ * that waited as well would only be looked at twice. A new queue is not held. */
 void work_queue_hold(struct work_queue *w, bool hold);
 /* Wakes every waiter; from now on work_queue_get returns NULL. */
 void work_queue_stop(struct work_queue *w);

@@ -75,6 +75,8 @@ void work_queue_add(struct work_queue *w, const char *key)
 {
     HOLD(w);
 
+    if (w->held)
+        return;
     queue_add(w->queue, key, clock_mono_ms());
     nudge(w);
 }
@@ -84,6 +86,8 @@ void work_queue_add_after(struct work_queue *w, const char *key, int64_t delay_m
     HOLD(w);
     int64_t due;
 
+    if (w->held)
+        return;
     if (__builtin_add_overflow(clock_mono_ms(), delay_ms > 0 ? delay_ms : 0, &due))
         due = INT64_MAX;
     queue_add_at(w->queue, key, due);
