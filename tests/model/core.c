@@ -20,7 +20,7 @@
 #define REVOKED "Access to your account is currently revoked because the key is not found (4003)."
 #define MAX_CONCLUSIONS 8
 
-const struct cmk_options model_options = {
+struct cmk_options model_options = {
     .poll_min = 1,
     .poll_max = 1,
     .progress = 600000,
@@ -31,7 +31,7 @@ const struct cmk_options model_options = {
     .retry_max = 4,
     .propagation = 2,
     .max_attempts = 2,
-    .unreachable_grace = MODEL_UNIT_GRACE,
+    .unreachable_grace = 2,
 };
 
 static const struct {
@@ -126,6 +126,7 @@ static void lift_view(struct cmk_view *v, const struct model_core *c, const stru
     v->account_fact = (enum cmk_fact)c->account_fact;
     if (v->account_fact == CMK_KNOWN)
         lift_account(&v->account, &c->account, config);
+    v->account.observed_at = model_time(c->account_age);
     v->account_err = lift_error(c->account_error);
     v->operation_fact = (enum cmk_fact)c->operation_fact;
     v->operation_err = lift_error(c->operation_error);
@@ -154,7 +155,7 @@ static void lift_result(struct cmk_result *r, const struct model_core *c, const 
     const struct model_pending *p = &c->pending;
     enum cmk_effect effect = (enum cmk_effect)(p->effect - 1);
 
-    *r = (struct cmk_result){.failed = p->error != MODEL_WELL, .err = lift_error(p->error)};
+    *r = (struct cmk_result){.begun_at = MODEL_NOW - p->age, .failed = p->error != MODEL_WELL, .err = lift_error(p->error)};
     if (r->failed)
         return;
     if (effect == CMK_READ_ACCOUNT || effect == CMK_SEND)
@@ -218,6 +219,8 @@ static void lower_view(struct model_core *c, struct cmk_view *v)
 {
     c->account_fact = (uint8_t)v->account_fact;
     c->account = v->account_fact == CMK_KNOWN ? lower_account(&v->account) : (struct model_account){0};
+    bool open = cmk_operation_open(&v->status.operation); /* else nobody asks how long it has been at rest */
+    c->account_age = v->account_fact == CMK_KNOWN && open ? model_age(v->account.observed_at, MODEL_UNIT_SETTLE) : 0;
     c->account_error = lower_error(&v->account_err);
     c->operation_fact = (uint8_t)v->operation_fact;
     c->operation_error = lower_error(&v->operation_err);
@@ -230,7 +233,7 @@ static void lower_view(struct model_core *c, struct cmk_view *v)
     c->refused = v->refused ? lower_error(&v->refusal) : MODEL_WELL;
     c->memory.lost = v->operation_lost;
     c->memory.failing = model_age(v->failing_since, MODEL_UNIT_GRACE);
-    c->memory.quiet = model_age(v->quiet_since, MODEL_UNIT_SETTLE);
+    c->memory.quiet = open ? model_age(v->quiet_since, MODEL_UNIT_SETTLE) : 0;
     c->memory.read = lower_read(v);
     c->pending = (struct model_pending){0};
     struct cmk_status status = v->status;

@@ -196,6 +196,7 @@ int model_explore(const struct model_config *config, size_t max_states, struct m
     struct model_world first;
     int64_t begin = clock_mono_ms();
 
+    model_options.unreachable_grace = config->patient ? 10 : 2;
     *ret = (struct model_figures){0};
     model_world_begin(&first, config);
     add(&e, &first);

@@ -96,7 +96,7 @@ static uint64_t hash_of(const struct walk *w)
 
 static void tell(struct walk *w, const char *words)
 {
-    if (!w->tell)
+    if (!w->tell || w->quiet > 3)
         return;
     buf_printf(w->tell, "  %s\n", words);
 }

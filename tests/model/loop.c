@@ -30,6 +30,8 @@ static struct model_world decided(const struct turn *t)
     struct model_world world = *t->from;
     struct model_process *p = actor(t, &world);
 
+    if (p->core.pending.effect == CMK_SEND + 1 && p->core.pending.error != MODEL_CUT)
+        world.unknown &= (uint8_t) ~(1U << t->process); /* the answer is known now */
     p->core = t->step->core;
     p->passing = true;
     return world;
@@ -148,7 +150,7 @@ static void send_arrives(const struct turn *t, bool answered)
         pending = (struct model_pending){.error = MODEL_CUT};
     else if (pending.error)
         pending = (struct model_pending){.error = pending.error};
-    world.unknown = answered ? world.unknown : EVERYBODY;
+    world.unknown = EVERYBODY;
     world.misfortune |= pending.error == MODEL_NOT_FOUND;
     pend(t, &world, pending, answered ? model_error_name((enum model_error)pending.error) : "the answer is lost");
 }
@@ -177,6 +179,7 @@ static void send_is_refused(const struct turn *t, enum model_error error)
         return;
     actor(t, &world)->witness.ahead = false;
     actor(t, &world)->witness.evidence = 0;
+    world.unknown = EVERYBODY;
     world.misfortune |= error == MODEL_BAD;
     pend(t, &world, (struct model_pending){.error = (uint8_t)error}, model_error_name(error));
 }

@@ -99,6 +99,7 @@ struct model_pending {
     uint8_t value; /* enum model_end of the URL; for the evidence whether it fails */
     struct model_account account;
     uint8_t url; /* the sender named by the URL, one more; 0: none */
+    uint8_t age; /* units since the effect began, of a read of the account that an operation waits for */
 };
 
 /* Everything that the next decision of a pass follows from. */
@@ -106,7 +107,7 @@ struct model_core {
     struct model_resource resource; /* as the pass read it; between passes, as the process knows it */
     uint32_t status;                /* of the view */
     struct model_account account;
-    uint8_t account_fact, account_error;
+    uint8_t account_fact, account_error, account_age;
     uint8_t operation_fact, operation_error;
     uint8_t evidence_fact, evidence_fails, evidence_error;
     uint8_t culprit_fact;
@@ -145,7 +146,7 @@ struct model_world {
     uint8_t faults; /* left to the network */
     uint8_t accepted[KEY_FOREIGN]; /* for the oracle: a change to this key that Azure accepted and that did not fail */
     uint8_t unknown; /* for the oracle: the outcome of the last change is unknown, to those who have not read since (bits) */
-    uint8_t misfortune; /* for the oracle: Azure or the network failed a change */
+    uint8_t misfortune; /* for the oracle: something failed that may fail a change */
     struct model_process process[MODEL_PROCESSES];
 };
 
@@ -192,6 +193,7 @@ struct model_config {
     unsigned edits, acts, faults; /* what there is of each */
     uint8_t max_edits, max_acts, max_faults;
     uint8_t processes;
+    bool patient; /* a long outage is told apart from a short one */
     bool identity; /* the identity steps come before the key */
     bool manual;
     bool reduced; /* part of the fast suite */
@@ -201,9 +203,9 @@ struct model_config {
 /* ---- the parts ---- */
 
 #define MODEL_UNIT_SETTLE 4
-#define MODEL_UNIT_GRACE 10
+#define MODEL_UNIT_GRACE model_options.unreachable_grace
 
-extern const struct cmk_options model_options;
+extern struct cmk_options model_options; /* set at the beginning of an exploration */
 
 /* status.c */
 struct model_status {

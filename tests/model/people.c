@@ -90,6 +90,7 @@ static void act_on_account(const struct model_world *world, struct model_sink *s
     if (rests && may_act(&next, world, sink, ACT_KEY) && world->azure.account.key != KEY_FOREIGN) {
         model_tell(sink, "others: a foreign key is set");
         next.azure.account.key = KEY_FOREIGN;
+        next.misfortune = true; /* what we set, or are about to set, seems to have had no effect */
         __builtin_memset(next.accepted, 0, sizeof(next.accepted));
         model_emit(sink, &next);
     }

@@ -3,7 +3,6 @@
 
 #include "base/mem.h"
 
-#define EVERYBODY ((1U << MODEL_PROCESSES) - 1)
 #define FLIGHT_MAX (MODEL_UNIT_SETTLE / 2)
 
 bool model_fault(struct model_world *world, const struct model_config *config, enum model_fault fault)
@@ -12,6 +11,7 @@ bool model_fault(struct model_world *world, const struct model_config *config, e
         return false;
     if (config->max_faults)
         world->faults--;
+    world->misfortune |= (fault & (FAULT_READ | FAULT_URL | FAULT_GATHER | FAULT_LAG)) == 0;
     return true;
 }
 
@@ -79,8 +79,6 @@ static void dies(struct model_world *world, unsigned process, const struct model
 {
     struct model_process *p = &world->process[process];
 
-    if (p->core.pending.effect == CMK_SEND + 1)
-        world->unknown = EVERYBODY;
     model_world_idle(world, process, true);
     p->core.memory = (struct model_memory){0};
     p->core.leads = !(config->faults & FAULT_LEASE);
@@ -164,12 +162,12 @@ static void operation_moves(const struct model_world *world, struct model_sink *
         if (end != END_WELL && (!ours || !model_fault(&next, sink->config, FAULT_END)))
             continue;
         model_tell(sink, "Azure: %s operation %s", ours ? "our" : "somebody's", ends[end]);
-        next.misfortune |= end != END_WELL;
         model_world_end_operation(&next, (enum model_end)end, false);
         model_emit(sink, &next);
     }
     struct model_world next = *world;
-    if (ours && model_fault(&next, sink->config, FAULT_LAG)) {
+    bool answered = !model_status(world->resource.status)->requested;
+    if (ours && answered && model_fault(&next, sink->config, FAULT_LAG)) {
         model_tell(sink, "Azure: our operation ends well, and the account does not show it yet");
         model_world_end_operation(&next, END_WELL, true);
         model_emit(sink, &next);
@@ -193,7 +191,7 @@ static void flight_moves(const struct model_world *world, struct model_sink *sin
 
 /* ---- time ---- */
 
-static void grow_older(uint8_t *age, uint8_t cap)
+static void grow_older(uint8_t *age, int64_t cap)
 {
     if (*age && *age <= cap)
         ++*age;
@@ -208,6 +206,10 @@ static void process_later(struct model_process *p)
     grow_older(&m->failing, MODEL_UNIT_GRACE);
     grow_older(&m->quiet, MODEL_UNIT_SETTLE);
     grow_older(&m->read, 4);
+    grow_older(&p->core.account_age, MODEL_UNIT_SETTLE);
+    if (p->core.pending.effect == CMK_READ_ACCOUNT + 1 && model_status(p->core.status)->open &&
+        p->core.pending.age < MODEL_UNIT_SETTLE)
+        p->core.pending.age++;
     p->core.status = model_status_older(p->core.status);
     p->core.resource.status = model_status_older(p->core.resource.status);
     p->learned = model_status_older(p->learned);
@@ -222,8 +224,10 @@ bool model_world_later(struct model_world *world, const struct model_config *con
         return false;
     azure->flight_age = (uint8_t)(azure->flight_age + in_flight);
     world->resource.status = model_status_older(world->resource.status);
-    for (unsigned p = 0; p < config->processes; p++)
+    for (unsigned p = 0; p < config->processes; p++) {
+        world->misfortune |= world->process[p].witness.ahead; /* stood still: what is never sent has no effect */
         process_later(&world->process[p]);
+    }
     return true;
 }
 
