@@ -14,6 +14,8 @@
 #include "controller/events.h"
 #include "controller/health.h"
 #include "controller/kube_port.h"
+#include "controller/metrics.h"
+#include "controller/metrics_server.h"
 #include "controller/scan_access.h"
 #include "controller/scanner.h"
 #include "controller/sweeper.h"
@@ -22,10 +24,13 @@
 #include "kube/reflector.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #define PEM_MAX 1048576
 #define DRAIN_MS 1500
+#define LOST_END_S 10 /* for an orderly end without the leadership */
 #define EVENTS_FLUSH_MS 1000
 #define WATCH_IDLE_MS 90000 /* servers send a bookmark about once a minute */
 
@@ -37,7 +42,10 @@ struct arm_layers {
 struct app {
     const struct app_options *options;
 
+    struct app_metrics *metrics;
+    struct metrics_server *metrics_server;
     struct http_engine *engine;
+    struct http_client *azure_http; /* the engine, with its requests counted */
     struct http_cancel *azure_cancel, *watch_cancel;
     struct http_tls *azure_tls;
     struct azure_cloud *cloud;
@@ -57,6 +65,8 @@ struct app {
     struct kube_port_context kube_context;
     struct ports ports;
     struct reconciler reconciler;
+    char *own_namespace; /* of the pod or the kubeconfig's context */
+    struct leadership leadership;
 
     struct workers *workers;
     struct sweep *sweep;
@@ -118,6 +128,13 @@ static void on_remove(void *ctx, const char *ns, const char *name)
     work_queue_remove(app->queue, key);
 }
 
+/* Both have to be there, whichever comes last says so. */
+static void sweep_if_leading(struct app *app)
+{
+    if (health_is_synced(&app->health) && leadership_is_leader(&app->leadership))
+        sweeper_begin(app->sweeper);
+}
+
 static void on_list_end(void *ctx)
 {
     struct app *app = ctx;
@@ -129,11 +146,22 @@ static void on_list_end(void *ctx)
     app->listing = false;
     if (!health_set_synced(&app->health))
         log_info("synced", LOG_I("resources", store_len(app->store)));
-    sweeper_begin(app->sweeper);
+    sweep_if_leading(app);
 }
 
-static void on_trouble(void *ctx _unused_, const struct err *err, int64_t retry_in_ms)
+static void on_progress(void *ctx, enum kube_reflector_progress what)
 {
+    struct app *app = ctx;
+
+    health_beat(&app->health);
+    app_metrics_watch(app->metrics, what);
+}
+
+static void on_trouble(void *ctx, const struct err *err, int64_t retry_in_ms)
+{
+    struct app *app = ctx;
+
+    app_metrics_watch_failed(app->metrics, err);
     log_warn("watching the API server", LOG_S("error", err->msg), LOG_I("retryInMs", retry_in_ms),
         LOG_S("hint", err->kind == ERR_NOT_FOUND ? "is the CRD installed? kubectl apply -f crd/cosmoscmk.yaml" : ""));
 }
@@ -151,6 +179,7 @@ static void *reflect(void *ctx)
         .upsert = on_upsert,
         .remove = on_remove,
         .list_end = on_list_end,
+        .progress = on_progress,
         .trouble = on_trouble,
         .ctx = app,
     };
@@ -160,6 +189,35 @@ static void *reflect(void *ctx)
 }
 
 /* ---- the parts, in the order in which they are made ---- */
+
+static void on_leading(void *ctx)
+{
+    sweep_if_leading(ctx);
+}
+
+/* Any thread. Nothing may be changed any more, so what waits for an answer may as well be told. */
+static void on_lost(void *ctx)
+{
+    struct app *app = ctx;
+
+    http_cancel_trigger(app->azure_cancel);
+    (void)alarm(LOST_END_S); /* an end that hangs ends as well */
+    (void)kill(getpid(), APP_SIGNAL_LOST);
+}
+
+static bool is_leader(void *ctx)
+{
+    struct app *app = ctx;
+
+    return leadership_is_leader(&app->leadership);
+}
+
+static bool holds_lease(void *ctx)
+{
+    struct app *app = ctx;
+
+    return leadership_valid(&app->leadership);
+}
 
 static int64_t wall_now(void *ctx _unused_)
 {
@@ -178,7 +236,11 @@ static int make_engine(struct app *app, struct err *err)
     (void)uname(&system);
     _cleanup_(freep) char *agent = xasprintf("cosmoscmk/%s (%s/%s)", COSMOSCMK_VERSION, system.sysname, system.machine);
     const struct http_engine_options options = {.user_agent = agent};
-    return http_engine_new(&app->engine, &options, err);
+    const struct http_observer observer = app_metrics_azure(app->metrics);
+    if (http_engine_new(&app->engine, &options, err) < 0)
+        return -1;
+    app->azure_http = http_observe_new(http_engine_client(app->engine), &observer);
+    return 0;
 }
 
 static int make_kube(struct app *app, struct err *err)
@@ -189,8 +251,11 @@ static int make_kube(struct app *app, struct err *err)
 
     if (kube_config_load(&config, &where, err) < 0 || kube_client_new(&app->kube, app->engine, config, err) < 0)
         return err_wrap(err, "Kubernetes");
+    const struct http_observer observer = app_metrics_kube(app->metrics);
+    kube_client_observe(app->kube, &observer);
     if (kube_server_version(app->kube, &version, err) < 0)
         return err_wrap(err, "the API server %s (from %s) does not serve us", config->server, config->source);
+    str_replace(&app->own_namespace, config->namespace_name);
     log_info("connected to the API server", LOG_S("server", config->server), LOG_S("config", config->source),
         LOG_S("version", json_string_at(version, "gitVersion")));
     return 0;
@@ -224,10 +289,8 @@ static int make_cloud(struct app *app, struct err *err)
         .cosmos_suffix = o->cosmos_suffix,
         .cosmos_principal_id = o->cosmos_principal_id,
     };
-    const struct azure_cloud_access access = {.http = http_engine_client(app->engine),
-        .tls = app->azure_tls,
-        .proxy = o->azure_proxy,
-        .cancel = app->azure_cancel};
+    const struct azure_cloud_access access = {
+        .http = app->azure_http, .tls = app->azure_tls, .proxy = o->azure_proxy, .cancel = app->azure_cancel};
 
     return azure_cloud_open(&app->cloud, &access, &options, err);
 }
@@ -251,7 +314,7 @@ static int make_credential(struct app *app, struct err *err)
         .cancel = app->azure_cancel,
     };
 
-    return azure_credential_new(&app->credential, http_engine_client(app->engine), app->cloud, &options, err);
+    return azure_credential_new(&app->credential, app->azure_http, app->cloud, &options, err);
 }
 
 static int make_arm(struct app *app, struct err *err)
@@ -260,7 +323,7 @@ static int make_arm(struct app *app, struct err *err)
     const struct http_retry_options retry = {.attempts = 3, .base_ms = 200, .max_ms = 2000};
     struct arm_layers *l = &app->arm_layers;
 
-    l->auth = http_auth_new(http_engine_client(app->engine), &source);
+    l->auth = http_auth_new(app->azure_http, &source);
     l->limiter = limiter_new(l->auth, NULL);
     l->retry = http_retry_new(l->limiter, &retry);
     l->log = http_log_new(l->retry);
@@ -268,7 +331,9 @@ static int make_arm(struct app *app, struct err *err)
         .cloud = app->cloud,
         .tls = app->azure_tls,
         .proxy = app->options->azure_proxy,
-        .cancel = app->azure_cancel};
+        .cancel = app->azure_cancel,
+        .permit = leadership_valid,
+        .permit_ctx = &app->leadership};
     return arm_client_new(&app->arm, &options, err);
 }
 
@@ -298,7 +363,7 @@ static const char *loopback_host(struct app *app)
 static void make_scanner(struct app *app)
 {
     app->scan_access = (struct scan_access){.arm_http = app->arm_layers.log,
-        .http = http_engine_client(app->engine),
+        .http = app->azure_http,
         .cloud = app->cloud,
         .credential = app->credential,
         .tls = app->azure_tls,
@@ -323,12 +388,14 @@ static void make_core(struct app *app)
     make_scanner(app);
     app->azure_context = (struct azure_port_context){.client = app->arm,
         .scanner = app->scanner,
+        .sent = app_metrics_sent,
+        .sent_ctx = app->metrics,
         .evidence = {.cloud = app->cloud, .roles = app->roles, .cosmos_principal_id = app->cloud->cosmos_principal_id}};
     app->events = controller_events_new(app->kube);
     app->ports = (struct ports){.azure = azure_port_make(&app->azure_context),
         .kube = kube_port_make(&app->kube_context),
         .events = event_port_make(app->events),
-        .world = {.now_ms = wall_now, .uuid = new_uuid}};
+        .world = {.ctx = app, .now_ms = wall_now, .uuid = new_uuid, .holds_lease = holds_lease}};
     app->reconciler = (struct reconciler){.ports = &app->ports,
         .options = &app->options->cmk,
         .store = app->store,
@@ -339,15 +406,47 @@ static void make_core(struct app *app)
     app->reconciler.covers_ctx = app->sweep;
 }
 
+static int start_metrics(struct app *app, struct err *err)
+{
+    const struct app_metrics_sources sources = {.queue = app->queue,
+        .workers = app->workers,
+        .store = app->store,
+        .limiter = app->arm_layers.limiter,
+        .is_leader = app->options->leadership.elect ? is_leader : NULL,
+        .leader_ctx = app,
+        .lease_name = app->options->leadership.name};
+    const struct metrics_server_options options = {.address = app->options->metrics_address,
+        .cert_file = app->options->metrics_cert_file,
+        .key_file = app->options->metrics_key_file,
+        .insecure = app->options->metrics_insecure,
+        .metrics = app->metrics,
+        .kube = app->kube};
+
+    app_metrics_look_at(app->metrics, &sources);
+    return metrics_server_start(&app->metrics_server, &options, err);
+}
+
 static int start_threads(struct app *app, struct err *err)
 {
-    app->workers = workers_start(app->queue, &app->reconciler, (int)app->options->workers);
-    if (health_start(&app->health, app->options->probe_address, app->engine, app->workers, err) < 0)
+    const struct workers_observer observer = app_metrics_workers(app->metrics);
+
+    app->leadership.queue = app->queue;
+    app->leadership.on_leading = on_leading;
+    app->leadership.on_lost = on_lost;
+    app->leadership.ctx = app;
+    app->health.leadership = &app->leadership;
+    if (leadership_init(&app->leadership, app->kube, app->own_namespace, err) < 0)
+        return -1;
+    work_queue_on_get(app->queue, app_metrics_queued, app->metrics);
+    app->workers = workers_start(app->queue, &app->reconciler, (int)app->options->workers, &observer);
+    if (health_start(&app->health, app->options->probe_address, app->engine, app->workers, err) < 0 ||
+        start_metrics(app, err) < 0)
         return -1;
     app->sweeper = sweeper_start(app->sweep, app->options->cmk.resync);
     if (pthread_create(&app->reflector, NULL, reflect, app) != 0)
         return err_set(err, ERR_INTERNAL, "cannot start a thread");
     app->reflecting = true;
+    leadership_start(&app->leadership);
     return 0;
 }
 
@@ -356,6 +455,8 @@ int app_start(struct app **ret, const struct app_options *options, struct err *e
     _cleanup_(app_stopp) struct app *app = xcalloc(1, sizeof(*app));
 
     app->options = options;
+    app->leadership.options = &options->leadership;
+    app->metrics = app_metrics_new();
     app->azure_cancel = http_cancel_new();
     app->watch_cancel = http_cancel_new();
     if (make_engine(app, err) < 0 || make_azure(app, err) < 0 || make_kube(app, err) < 0)
@@ -392,9 +493,16 @@ static void stop_threads(struct app *app)
     if (app->reflecting)
         (void)pthread_join(app->reflector, NULL);
     health_stop(&app->health);
+    app->metrics_server = metrics_server_stop(app->metrics_server);
     app->sweeper = sweeper_stop(app->sweeper);
     app->workers = workers_join(app->workers);
     app->scanner = scanner_stop(app->scanner);
+    leadership_stop(&app->leadership);
+}
+
+bool app_has_lost_leadership(const struct app *app)
+{
+    return leadership_is_lost(&app->leadership);
 }
 
 struct app *app_stop(struct app *app)
@@ -416,10 +524,13 @@ struct app *app_stop(struct app *app)
     azure_credential_free(app->credential);
     azure_cloud_free(app->cloud);
     http_tls_unref(app->azure_tls);
+    http_observe_free(app->azure_http);
     http_engine_free(app->engine);
     http_cancel_free(app->azure_cancel);
     http_cancel_free(app->watch_cancel);
     map_done(&app->listed);
+    free(app->own_namespace);
+    app_metrics_free(app->metrics);
     free(app);
     return NULL;
 }

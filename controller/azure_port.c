@@ -195,16 +195,24 @@ static int send_patch(struct azure_port_context *context, const struct cmk_view 
     return 0;
 }
 
+static int send_grant(struct azure_port_context *context, const struct cmk_view *view, struct err *err)
+{
+    const struct cmk_spec *spec = &view->resource->spec;
+
+    return evidence_grant(context->client, &context->evidence, spec->account_id, spec, &view->account, err) < 0 ? -1
+                                                                                                                : 0;
+}
+
 static int send_step(
     void *ctx, const struct cmk_view *view, const struct cmk_step *step, struct cmk_result *ret, struct err *err)
 {
     struct azure_port_context *context = ctx;
-    const struct cmk_spec *spec = &view->resource->spec;
+    int r =
+        step->type == CMK_GRANT_KEY_ACCESS ? send_grant(context, view, err) : send_patch(context, view, step, ret, err);
 
-    if (step->type != CMK_GRANT_KEY_ACCESS)
-        return send_patch(context, view, step, ret, err);
-    return evidence_grant(context->client, &context->evidence, spec->account_id, spec, &view->account, err) < 0 ? -1
-                                                                                                                : 0;
+    if (context->sent)
+        context->sent(context->sent_ctx, step->type, r < 0 ? err : NULL);
+    return r;
 }
 
 struct azure_port azure_port_make(struct azure_port_context *context)

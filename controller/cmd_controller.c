@@ -35,6 +35,13 @@ static size_t make_flags(struct flag *ret, struct settings *s)
         {"workers", FLAG_INT, &o->workers, "N", "passes at the same time (default 4)", 1, 64},
         {"probe-address", FLAG_STRING, &o->probe_address, "ADDR:PORT",
             "serve /livez and /readyz here; \"\" for nowhere (default :8081)"},
+        {"metrics-address", FLAG_STRING, &o->metrics_address, "ADDR:PORT",
+            "serve /metrics here, over TLS and to those whom the API server lets get it (default nowhere)"},
+        {"metrics-cert-file", FLAG_STRING, &o->metrics_cert_file, "FILE",
+            "its certificate with the chain, in PEM; read again when it changes (default self-signed, in memory)"},
+        {"metrics-key-file", FLAG_STRING, &o->metrics_key_file, "FILE", "the certificate's key"},
+        {"metrics-insecure", FLAG_BOOL, &o->metrics_insecure, NULL,
+            "serve metrics over plain HTTP, to everybody (default false)"},
         {"cloud", FLAG_STRING, &o->cloud, "NAME",
             "public, china, usgov, or custom with --arm-endpoint (default public)"},
         {"arm-endpoint", FLAG_STRING, &o->arm_endpoint, "URL",
@@ -85,6 +92,17 @@ static size_t make_flags(struct flag *ret, struct settings *s)
         {"retry-max", FLAG_DURATION, &o->cmk.retry_max, "DURATION", "longest such wait (default 1h)", 100, DAY},
         {"max-attempts", FLAG_INT, &o->cmk.max_attempts, "N",
             "attempts at one step before a person must act (default 5)", 1, 1000},
+        {"leader-elect", FLAG_BOOL, &o->leadership.elect, NULL,
+            "work only while holding a Lease, so that several controllers can run (default true)"},
+        {"leader-elect-lease-duration", FLAG_DURATION, &o->leadership.lease_duration, "DURATION",
+            "how long others wait before they take over from a leader that is silent (default 15s)", SECOND, HOUR},
+        {"leader-elect-renew-deadline", FLAG_DURATION, &o->leadership.renew_deadline, "DURATION",
+            "how long a leader that cannot renew goes on (default 10s)", 100, HOUR},
+        {"leader-elect-retry-period", FLAG_DURATION, &o->leadership.retry_period, "DURATION",
+            "time between attempts to get or renew the Lease (default 2s)", 100, HOUR},
+        {"leader-elect-namespace", FLAG_STRING, &o->leadership.namespace_name, "NAME",
+            "namespace of the Lease (default the pod's, or that of the kubeconfig's context)"},
+        {"leader-elect-name", FLAG_STRING, &o->leadership.name, "NAME", "its name (default cosmoscmk)"},
         {"log-level", FLAG_STRING, &s->log_level, "LEVEL", "debug, info, warn or error (default info)"},
         {"log-format", FLAG_STRING, &s->log_format, "FORMAT", "json, text or auto: text on a terminal (default auto)"},
     };
@@ -137,23 +155,31 @@ static void block_signals(sigset_t *set)
     (void)sigemptyset(set);
     (void)sigaddset(set, SIGINT);
     (void)sigaddset(set, SIGTERM);
+    (void)sigaddset(set, APP_SIGNAL_LOST);
     (void)pthread_sigmask(SIG_BLOCK, set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
-static void wait_for_signal(const sigset_t *set)
+static void wait_for_signal(const sigset_t *set, const struct app *app)
 {
     int number = 0;
 
-    (void)sigwait(set, &number);
-    log_info("stopping", LOG_S("signal", number == SIGINT ? "SIGINT" : "SIGTERM"));
+    do
+        (void)sigwait(set, &number);
+    while (number == APP_SIGNAL_LOST && !app_has_lost_leadership(app));
+    if (number != APP_SIGNAL_LOST)
+        log_info("stopping", LOG_S("signal", number == SIGINT ? "SIGINT" : "SIGTERM"));
     (void)pthread_sigmask(SIG_UNBLOCK, set, NULL); /* a second signal ends it at once */
 }
 
 int cmd_controller(int argc, char **argv)
 {
-    struct settings s = {
-        .app = {.workers = 4, .scan_jobs = 2, .scan_ru = 400, .probe_address = ":8081", .cmk = cmk_default_options}};
+    struct settings s = {.app = {.workers = 4,
+                             .scan_jobs = 2,
+                             .scan_ru = 400,
+                             .probe_address = ":8081",
+                             .leadership = LEADERSHIP_DEFAULTS,
+                             .cmk = cmk_default_options}};
     struct flag flags[MAX_FLAGS];
     struct err err = ERR_INIT;
     struct app *app = NULL;
@@ -165,7 +191,7 @@ int cmd_controller(int argc, char **argv)
         help(flags, n);
         return 0;
     }
-    if (r < 0 || setup_log(&s, &err) < 0)
+    if (r < 0 || setup_log(&s, &err) < 0 || leadership_check_options(&s.app.leadership, &err) < 0)
         return usage_error(&err);
     block_signals(&signals);
     log_info("starting", LOG_S("version", COSMOSCMK_VERSION));
@@ -173,8 +199,9 @@ int cmd_controller(int argc, char **argv)
         log_error("cannot start", LOG_S("error", err.msg));
         return 1;
     }
-    wait_for_signal(&signals);
+    wait_for_signal(&signals, app);
+    bool lost = app_has_lost_leadership(app);
     app_stop(app);
     log_info("stopped");
-    return 0;
+    return lost ? 1 : 0;
 }

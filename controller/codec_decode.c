@@ -74,7 +74,7 @@ static bool take_days(const cJSON *list, unsigned *ret)
         size_t i = 0;
         while (i < ARRAY_LEN(names) && !(cJSON_IsString(day) && str_eq(day->valuestring, names[i])))
             i++;
-        if (i == ARRAY_LEN(names))
+        if (i == ARRAY_LEN(names) || (*ret & 1U << i))
             return false;
         *ret |= 1U << i;
     }
@@ -114,7 +114,8 @@ static void take_window(struct cmk_spec *spec, const cJSON *from)
         }
         struct cmk_period *p = &w->periods[w->n_periods++];
         if (!take_days(json_member(period, "days"), &p->days))
-            malformed(spec, "window.periods[].days", "must list at least one of Mon, Tue, Wed, Thu, Fri, Sat, Sun");
+            malformed(spec, "window.periods[].days",
+                "must list at least one of Mon, Tue, Wed, Thu, Fri, Sat, Sun, each once");
         if (!take_start(json_string_at(period, "start"), &p->start_s))
             malformed(spec, "window.periods[].start", "must be a time of day such as \"01:00\"");
         if (!take_length(json_string_at(period, "duration"), &p->length_ms))

@@ -33,8 +33,9 @@ int main(int argc, char **argv)
         usage(stderr);
         return EXIT_USAGE;
     }
+    const char *name = str_eq(argv[1], "--version") ? "version" : argv[1];
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        if (str_eq(argv[1], commands[i].name))
+        if (str_eq(name, commands[i].name))
             return commands[i].run(argc - 1, argv + 1);
     if (str_eq(argv[1], "--help") || str_eq(argv[1], "-h") || str_eq(argv[1], "help")) {
         usage(stdout);

@@ -45,6 +45,8 @@ struct world_port {
     void *ctx;
     int64_t (*now_ms)(void *ctx); /* wall */
     void (*uuid)(void *ctx, char ret[static UUID_SIZE]);
+    /* May this process act as the leader at this instant? Always, without leader election. */
+    bool (*holds_lease)(void *ctx);
 };
 
 /* Tells people. Never blocks and never fails: an event is a courtesy. */

@@ -15,7 +15,8 @@
 struct pass {
     struct reconciler *r;
     struct cmk_view view;
-    char *version; /* of the resource as last read or written in this pass */
+    char *version;          /* of the resource as last read or written in this pass */
+    uint32_t observed_at_s; /* by earlier passes */
     char *owner;
     struct tz *zone;
     struct cmk_events events; /* to be told once what they are about is written */
@@ -33,6 +34,22 @@ static void result_done(struct cmk_result *result)
     cmk_evidence_done(&result->evidence);
 }
 
+static bool holds_lease(const struct pass *p)
+{
+    const struct world_port *world = &p->r->ports->world;
+
+    return world->holds_lease(world->ctx);
+}
+
+/* Asked for again right before every effect that others would notice: the process may have stood still since the
+ * decision. */
+static int check_lease(const struct pass *p, struct err *err)
+{
+    if (holds_lease(p))
+        return 0;
+    return err_set(err, ERR_CANCELLED, "this process no longer leads");
+}
+
 static void tell(struct pass *p)
 {
     const struct event_port *port = &p->r->ports->events;
@@ -47,6 +64,8 @@ static int write_status(struct pass *p, struct err *err)
     const struct kube_port *kube = &p->r->ports->kube;
     char *version = NULL;
 
+    if (check_lease(p, err) < 0)
+        return -1;
     if (kube->write_status(kube->ctx, p->view.resource, p->version, &p->view.status, &version, err) < 0)
         return -1;
     free(p->version);
@@ -66,7 +85,8 @@ static int write_ahead(struct pass *p, const struct cmk_step *step, struct err *
     return write_status(p, err);
 }
 
-/* The only place that touches the world. -1 only when the pass cannot go on because Kubernetes did not take a write. */
+/* The only place that touches the world. -1 only when the pass cannot go on: Kubernetes did not take a write, or we no
+ * longer lead. */
 static int perform(struct pass *p, const struct cmk_step *step, struct cmk_result *result, struct err *err)
 {
     const struct azure_port *azure = &p->r->ports->azure;
@@ -88,10 +108,13 @@ static int perform(struct pass *p, const struct cmk_step *step, struct cmk_resul
     case CMK_WRITE_AHEAD:
         return write_ahead(p, step, err);
     case CMK_SEND:
+        if (check_lease(p, err) < 0)
+            return -1;
         r = azure->send(azure->ctx, &p->view, step, result, &result->err);
         break;
     case CMK_SETTLE:
     case CMK_REST:
+    case CMK_YIELD:
     case CMK_GONE:
         break;
     }
@@ -113,6 +136,15 @@ static void log_step(const struct pass *p, const struct cmk_step *step, const st
             LOG_S("error", result->failed ? result->err.msg : ""));
 }
 
+/* Whoever leads now finds the record, or reads the account. Nothing more is written, and nothing said that others do
+ * not say better. */
+static struct reconcile_verdict yield(const struct pass *p)
+{
+    log_warn("pass ended: this process no longer leads", LOG_S("namespace", p->view.resource->ns),
+        LOG_S("name", p->view.resource->name));
+    return (struct reconcile_verdict){.backoff = true, .rule = "lease-lost"};
+}
+
 /* The status could not be written. Somebody changed the resource: look again and decide again. But when this pass has
  * sent a change, its record is written on its own, so that no more than detail can be lost. */
 static struct reconcile_verdict write_failed(struct pass *p, const struct cmk_step *step, const struct err *err)
@@ -121,6 +153,8 @@ static struct reconcile_verdict write_failed(struct pass *p, const struct cmk_st
     const struct kube_port *kube = &p->r->ports->kube;
     struct err again = ERR_INIT;
 
+    if (!holds_lease(p))
+        return yield(p);
     if (err->kind == ERR_NOT_FOUND)
         return (struct reconcile_verdict){.rule = "deleted"};
     if (err->kind == ERR_CONFLICT)
@@ -174,8 +208,11 @@ static struct reconcile_verdict rest(struct pass *p, const struct cmk_step *step
         if (write_status(p, &err) < 0)
             return write_failed(p, step, &err);
     }
-    return (struct reconcile_verdict){
-        .backoff = step->backoff, .after_ms = wait_of(p, step), .exact = step->exact, .rule = step->rule};
+    return (struct reconcile_verdict){.backoff = step->backoff,
+        .after_ms = wait_of(p, step),
+        .exact = step->exact,
+        .stalled = step->phase == CMK_IS_STALLED,
+        .rule = step->rule};
 }
 
 static struct reconcile_verdict run(struct pass *p)
@@ -188,6 +225,8 @@ static struct reconcile_verdict run(struct pass *p)
         struct err err = ERR_INIT;
 
         cmk_next(&p->view, &step);
+        if (step.effect == CMK_YIELD)
+            return yield(p);
         if (step.effect == CMK_GONE)
             return (struct reconcile_verdict){.rule = step.rule};
         if (step.effect == CMK_REST)
@@ -196,6 +235,7 @@ static struct reconcile_verdict run(struct pass *p)
             return write_failed(p, &step, &err);
         log_step(p, &step, &result);
         p->view.now = world->now_ms(world->ctx);
+        p->view.lease_valid = holds_lease(p);
         cmk_fold(&p->view, &step, &result);
         cmk_events_add(&p->events, &p->view, &step);
         result_done(&result);
@@ -213,6 +253,7 @@ static void recall(struct pass *p, const struct store_item *item)
     p->view.quiet_since = memory.quiet_since;
     p->view.operation_read_at = memory.operation_read_at;
     p->view.operation_lost = memory.operation_lost;
+    p->observed_at_s = memory.observed_at_s;
 }
 
 static void remember(struct pass *p, const struct store_item *item)
@@ -220,7 +261,8 @@ static void remember(struct pass *p, const struct store_item *item)
     struct store_memory memory = {.failing_since = p->view.failing_since,
         .quiet_since = p->view.quiet_since,
         .operation_read_at = p->view.operation_read_at,
-        .operation_lost = p->view.operation_lost};
+        .operation_lost = p->view.operation_lost,
+        .observed_at_s = p->view.account_fact == CMK_KNOWN ? (uint32_t)(p->view.now / 1000) : p->observed_at_s};
 
     store_remember(p->r->store, item, &memory);
 }
@@ -233,6 +275,7 @@ static void begin(struct pass *p, struct reconciler *reconciler, const struct st
 
     *p = (struct pass){.r = reconciler};
     cmk_view_init(&p->view, reconciler->options, resource, world->now_ms(world->ctx));
+    p->view.lease_valid = world->holds_lease(world->ctx);
     p->version = xstrdup(resource->resource_version);
     p->owner = store_older_owner(reconciler->store, item);
     p->view.owner = p->owner;

@@ -23,7 +23,8 @@ struct entry {
     struct entry *next_of_account;
     struct store_item *current;
     struct store_memory memory;
-    unsigned seen; /* the list in which it was last put */
+    unsigned seen;             /* the list in which it was last put */
+    struct survey_facts facts; /* of the current item, where a survey finds them without going there */
 };
 
 struct store {
@@ -172,6 +173,7 @@ static void replace(struct store *store, struct entry *entry, struct cmk_resourc
     free(entry->account);
     entry->account = resource->spec.account_id ? cmk_account_key(resource->spec.account_id) : NULL;
     store_item_unref(entry->current);
+    entry->facts = survey_facts_of(resource);
     entry->current = item_new(entry, resource);
     index_add(store, entry);
 }
@@ -351,4 +353,15 @@ size_t store_len(struct store *store)
     size_t n = store->entries.len;
     pthread_mutex_unlock(&store->lock);
     return n;
+}
+
+void store_survey(struct store *store, struct survey *ret)
+{
+    *ret = (struct survey){0};
+    pthread_mutex_lock(&store->lock);
+    map_foreach (e, &store->entries) {
+        const struct entry *entry = e->value;
+        survey_add(ret, &entry->facts, &entry->current->resource, entry->memory.observed_at_s);
+    }
+    pthread_mutex_unlock(&store->lock);
 }

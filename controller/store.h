@@ -6,6 +6,7 @@
 #pragma once
 
 #include "cmk/types.h"
+#include "controller/survey.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +19,8 @@ struct store_memory {
     int64_t quiet_since;
     int64_t operation_read_at;
     bool operation_lost;
-    int64_t swept; /* the last sweep that confirmed it (controller/sweep.h) */
+    uint32_t observed_at_s; /* when the account was last read, in wall seconds; 0: never. In what was padding */
+    int64_t swept;          /* the last sweep that confirmed it (controller/sweep.h) */
 };
 
 /* One version of one resource. */
@@ -58,6 +60,8 @@ struct store_item *store_owner_of(struct store *store, const char *account_id);
 /* Every key; the array and its members are the caller's. */
 char **store_keys(struct store *store, size_t *ret_n);
 size_t store_len(struct store *store);
+/* O(n), with the store locked: some milliseconds for a hundred thousand. */
+void store_survey(struct store *store, struct survey *ret);
 
 /* "namespace/name"; the caller frees it. */
 char *store_key(const char *ns, const char *name);

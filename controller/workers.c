@@ -18,6 +18,7 @@ struct worker {
 struct workers {
     struct work_queue *queue;
     struct reconciler *reconciler;
+    struct workers_observer observer;
     int n;
     struct worker each[];
 };
@@ -46,22 +47,29 @@ static void *work(void *ctx)
 {
     struct worker *worker = ctx;
     struct work_queue *queue = worker->all->queue;
+    const struct workers_observer *observer = &worker->all->observer;
 
     for (char *key; (key = work_queue_get(queue)); free(key)) {
-        atomic_store(&worker->busy_since, clock_mono_ms());
+        int64_t since = clock_mono_ms();
+        atomic_store(&worker->busy_since, since);
         struct reconcile_verdict verdict = reconcile(worker->all->reconciler, key);
         atomic_store(&worker->busy_since, 0);
+        if (observer->passed)
+            observer->passed(observer->ctx, &verdict, clock_mono_ms() - since);
         put_back(queue, key, &verdict);
         work_queue_done(queue, key);
     }
     return NULL;
 }
 
-struct workers *workers_start(struct work_queue *queue, struct reconciler *reconciler, int n)
+struct workers *workers_start(
+    struct work_queue *queue, struct reconciler *reconciler, int n, const struct workers_observer *observer)
 {
     struct workers *workers = xcalloc(1, sizeof(*workers) + (size_t)n * sizeof(workers->each[0]));
 
     *workers = (struct workers){.queue = queue, .reconciler = reconciler, .n = n};
+    if (observer)
+        workers->observer = *observer;
     for (int i = 0; i < n; i++) {
         workers->each[i].all = workers;
         if (pthread_create(&workers->each[i].thread, NULL, work, &workers->each[i]) != 0)
@@ -98,4 +106,18 @@ int64_t workers_longest_ms(const struct workers *workers)
             longest = now - since;
     }
     return longest;
+}
+
+void workers_look(const struct workers *workers, struct workers_now *ret)
+{
+    int64_t now = clock_mono_ms();
+
+    *ret = (struct workers_now){.n = workers->n};
+    for (int i = 0; i < workers->n; i++) {
+        int64_t since = atomic_load(&workers->each[i].busy_since);
+        if (!since)
+            continue;
+        ret->busy++;
+        ret->busy_ms += now - since;
+    }
 }

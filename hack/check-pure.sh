@@ -34,7 +34,7 @@ check controller/cmk
 check pkg/json
 check pkg/yaml
 check pkg/http url
-check pkg/kube watch event_core event_object
+check pkg/kube watch elector event_core event_object
 check pkg/queue queue
 check pkg/azure arm_id arm_error limiter_core limiter_bucket
 check pkg/base str buf err map timefmt tz tz_rule

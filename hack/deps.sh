@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# deps.sh [build|test|lint|conformance]...: installs the Debian packages that are missing for what is named (default: build test).
+# deps.sh [build|test|lint|conformance|image|image-test]...: installs the Debian packages that are missing for what is named (default: build test).
 #
 # Asks for nothing when all are there. Needs root or sudo otherwise.
 set -euo pipefail
 
 build=(gcc cmake ninja-build pkg-config libcurl4-openssl-dev libyaml-dev libcjson-dev libssl-dev libwebsockets-dev ca-certificates tzdata)
-test=(libcmocka-dev openssl curl jq procps)
+test=(libcmocka-dev openssl curl jq procps lua5.1 lua-cjson)
 lint=(clang libclang-rt-14-dev clang-format clang-tidy shellcheck)
 conformance=(curl jq)
+image=("${build[@]}" binutils jq)
+image_test=(git libcap2-bin python3-venv skopeo umoci)
 
 packages=()
 for what in "${@:-build test}"; do
@@ -17,7 +19,9 @@ for what in "${@:-build test}"; do
         test) packages+=("${test[@]}") ;;
         lint) packages+=("${lint[@]}") ;;
         conformance) packages+=("${conformance[@]}") ;;
-        *) echo "deps.sh: unknown set \"$word\"; there are build, test, lint and conformance" >&2; exit 2 ;;
+        image) packages+=("${image[@]}") ;;
+        image-test) packages+=("${image_test[@]}") ;;
+        *) echo "deps.sh: unknown set \"$word\"; there are build, test, lint, conformance, image and image-test" >&2; exit 2 ;;
         esac
     done
 done

@@ -201,6 +201,17 @@ static void publish_facts(struct cmk_view *view, const struct look *look)
     set_key_accessible(view);
 }
 
+/* Until the account was read its name is that of its id: people look for it first when it cannot be read. */
+static void publish_name(struct cmk_view *view, const struct look *look)
+{
+    struct cmk_status *status = &view->status;
+
+    if (!look->spec_ok || status->has_account)
+        return;
+    status->has_account = true;
+    str_replace(&status->account.name, strrchr(view->resource->spec.account_id, '/') + 1);
+}
+
 /* Conditions that this step says nothing about are as true of the new generation as of the old one. */
 static void touch_generation(struct cmk_view *view)
 {
@@ -228,6 +239,7 @@ void cmk_conclude(struct cmk_view *view, const struct cmk_step *step)
         return;
     if (view->account_fact == CMK_KNOWN && look.spec_ok)
         publish_facts(view, &look);
+    publish_name(view, &look);
     set_encrypting(view, step);
     set_ready(view, step, reason);
     touch_generation(view);

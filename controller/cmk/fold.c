@@ -291,6 +291,7 @@ void cmk_fold(struct cmk_view *view, const struct cmk_step *step, struct cmk_res
         settle(view, step->settlement);
         break;
     case CMK_REST:
+    case CMK_YIELD:
     case CMK_GONE:
         break;
     }

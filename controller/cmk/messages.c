@@ -87,6 +87,13 @@ void cmk_say_spec_unsupported(const struct look *l, char *ret, size_t size)
     say("%s", l->unsupported);
 }
 
+void cmk_say_account_changed(const struct look *l, char *ret, size_t size)
+{
+    say("spec.accountId cannot be changed: this resource is about the account %s, as its status says; set it back, and "
+        "create a new CosmosCMK for the other account",
+        l->view->status.account.name);
+}
+
 void cmk_say_zone_unknown(const struct look *l, char *ret, size_t size)
 {
     say("spec.window.timeZone: %s", l->view->zone_err.msg);

@@ -14,6 +14,7 @@ const char *cmk_short_target(const char *target);
 
 void cmk_say_spec_invalid(const struct look *look, char *ret, size_t size);
 void cmk_say_spec_unsupported(const struct look *look, char *ret, size_t size);
+void cmk_say_account_changed(const struct look *look, char *ret, size_t size);
 void cmk_say_zone_unknown(const struct look *look, char *ret, size_t size);
 void cmk_say_conflict(const struct look *look, char *ret, size_t size);
 void cmk_say_suspended(const struct look *look, char *ret, size_t size);

@@ -3,6 +3,7 @@
  * Each row is a name, a predicate, the effect, and the reason, phase and wake-up that it gives. Everything a row looks
  * at is in struct look; nothing here changes anything. The order is the argument for the invariants of the design:
  *
+ *   - a process that no longer leads decides nothing: lease-lost stands above everything;
  *   - nothing is decided about an account that was not read in this pass (account-unread stands above every row that
  * looks);
  *   - an operation that may be under way is followed to its end before anything new is considered;
@@ -28,6 +29,13 @@ const struct cmk_options cmk_default_options = {
     .unreachable_grace = 900000,
 };
 
+/* ---- predicates: this process ---- */
+
+static bool lease_is_lost(const struct look *l)
+{
+    return !l->view->lease_valid;
+}
+
 /* ---- predicates: the resource ---- */
 
 static bool is_deleting(const struct look *l)
@@ -43,6 +51,11 @@ static bool spec_is_invalid(const struct look *l)
 static bool spec_is_unsupported(const struct look *l)
 {
     return l->unsupported != NULL;
+}
+
+static bool account_has_changed(const struct look *l)
+{
+    return cmk_account_changed(l->spec, &l->view->status);
 }
 
 static bool zone_is_unknown(const struct look *l)
@@ -359,10 +372,13 @@ static bool always(const struct look *l _unused_)
 /* clang-format off */
 static const struct cmk_rule table[] = {
 /*   name                     when                    effect              reason                          phase               wake             message */
+/* this process */
+    {"lease-lost",            lease_is_lost,          CMK_YIELD},
 /* the resource itself */
     {"deleted",               is_deleting,            CMK_GONE},
     {"spec-invalid",          spec_is_invalid,        CMK_REST,           CMK_REASON_INVALID_SPEC,        CMK_IS_STALLED,     WAKE_NEVER,      cmk_say_spec_invalid},
     {"spec-unsupported",      spec_is_unsupported,    CMK_REST,           CMK_REASON_UNSUPPORTED_SPEC,    CMK_IS_STALLED,     WAKE_NEVER,      cmk_say_spec_unsupported},
+    {"account-changed",       account_has_changed,    CMK_REST,           CMK_REASON_INVALID_SPEC,        CMK_IS_STALLED,     WAKE_NEVER,      cmk_say_account_changed},
     {"zone-unknown",          zone_is_unknown,        CMK_REST,           CMK_REASON_INVALID_SPEC,        CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_zone_unknown},
     {"account-conflict",      has_older_owner,        CMK_REST,           CMK_REASON_ACCOUNT_CONFLICT,    CMK_IS_STALLED,     WAKE_RECHECK,    cmk_say_conflict},
     {"suspended",             is_suspended,           CMK_REST,           CMK_REASON_SUSPENDED,           CMK_IS_IDLE,        WAKE_NEVER,      cmk_say_suspended},
@@ -422,6 +438,18 @@ static const struct cmk_rule table[] = {
 };
 /* clang-format on */
 
+enum cmk_reason cmk_rule_reason(const struct cmk_rule *rule, enum cmk_step_type step)
+{
+    if (rule->reason == CMK_REASON_ENCRYPTING && step != CMK_ENABLE_KEY)
+        return CMK_REASON_PREPARING_IDENTITY;
+    return rule->reason;
+}
+
+const struct cmk_rule *cmk_rule_at(size_t i)
+{
+    return i < ARRAY_LEN(table) ? &table[i] : NULL;
+}
+
 const char *cmk_rule_name(size_t i)
 {
     return i < ARRAY_LEN(table) ? table[i].name : NULL;
@@ -451,11 +479,9 @@ void cmk_next(const struct cmk_view *view, struct cmk_step *ret)
         .effect = rule->effect,
         .settlement = rule->settlement,
         .type = look.next,
-        .reason = rule->reason,
+        .reason = cmk_rule_reason(rule, look.op->type),
         .phase = rule->phase,
     };
-    if (rule->reason == CMK_REASON_ENCRYPTING && look.op->type != CMK_ENABLE_KEY)
-        ret->reason = CMK_REASON_PREPARING_IDENTITY;
     if (rule->effect == CMK_REST)
         ret->wake_at = cmk_wake_at(&look, rule->wake, &ret->backoff);
     ret->exact = rule->wake == WAKE_RETRY_AFTER && !ret->backoff;

@@ -83,3 +83,8 @@ bool cmk_is_own_pacing(const struct err *err);
 
 /* A failure that Azure's documentation or experience says may pass: throttled scans, outages, time-outs. */
 bool cmk_failure_may_pass(const struct cmk_operation *operation);
+
+/* The table's rows in their order; NULL past the end. */
+const struct cmk_rule *cmk_rule_at(size_t i);
+/* The reason that a row gives while the operation in status carries out step. */
+enum cmk_reason cmk_rule_reason(const struct cmk_rule *rule, enum cmk_step_type step);

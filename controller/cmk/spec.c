@@ -178,8 +178,11 @@ static bool is_user_identity(const char *id)
 
 static int check_default_identity(const char *identity, struct err *err)
 {
-    if (str_empty(identity) || strcmp(identity, FIRST_PARTY) == 0 || strcmp(identity, SYSTEM_ASSIGNED) == 0)
+    if (!identity || strcmp(identity, FIRST_PARTY) == 0 || strcmp(identity, SYSTEM_ASSIGNED) == 0)
         return 0;
+    if (str_empty(identity))
+        return err_set(err, ERR_INVALID,
+            "spec.defaultIdentity is blank; remove it to keep the account's default identity as it is");
     if (strchr(identity, '&'))
         return err_set(err, ERR_INVALID,
             "spec.defaultIdentity \"%.200s\" carries a parameter such as &FederatedClientId: a key in another tenant "
@@ -200,7 +203,7 @@ static int check_vault_id(const char *id, struct err *err)
 {
     const char *name;
 
-    if (str_empty(id))
+    if (!id)
         return 0;
     if ((resource_id(id, "Microsoft.KeyVault", "vaults", &name) ||
             resource_id(id, "Microsoft.KeyVault", "managedHSMs", &name)) &&
@@ -210,6 +213,20 @@ static int check_vault_id(const char *id, struct err *err)
         "spec.keyVaultId \"%.200s\" is no vault id; it must read /subscriptions/GUID/resourceGroups/GROUP/providers/"
         "Microsoft.KeyVault/vaults/NAME",
         id);
+}
+
+/* Both were found to be well formed. */
+static int check_same_vault(const char *vault_id, const char *key_uri, struct err *err)
+{
+    if (!vault_id)
+        return 0;
+    const char *name = strrchr(vault_id, '/') + 1, *host = key_uri + strlen("https://");
+    if (str_has_prefix_nocase(host, name) && host[strlen(name)] == '.')
+        return 0;
+    return err_set(err, ERR_INVALID,
+        "spec.keyVaultId names the vault %s, spec.keyVaultKeyUri is in the vault %.*s; correct one of them, or remove "
+        "spec.keyVaultId",
+        name, (int)strcspn(host, "."), host);
 }
 
 static int check_window(const struct cmk_window *window, struct err *err)
@@ -224,7 +241,8 @@ int cmk_spec_check(const struct cmk_spec *spec, struct err *err)
     if (spec->malformed)
         return err_set(err, ERR_INVALID, "%s", spec->malformed);
     if (check_account_id(spec->account_id, err) < 0 || check_key_uri(spec->key_uri, err) < 0 ||
-        check_default_identity(spec->default_identity, err) < 0 || check_vault_id(spec->key_vault_id, err) < 0)
+        check_default_identity(spec->default_identity, err) < 0 || check_vault_id(spec->key_vault_id, err) < 0 ||
+        check_same_vault(spec->key_vault_id, spec->key_uri, err) < 0)
         return -1;
     return check_window(&spec->window, err);
 }
@@ -235,6 +253,14 @@ const char *cmk_spec_unsupported(const struct cmk_spec *spec)
         return "spec.priority is not supported by this version, which takes resources in the order in which they come; "
                "remove it";
     return NULL;
+}
+
+bool cmk_account_changed(const struct cmk_spec *spec, const struct cmk_status *status)
+{
+    const char *name = spec->account_id ? strrchr(spec->account_id, '/') : NULL;
+
+    return status->has_account && !str_empty(status->account.name) && name &&
+           !str_eq_nocase(status->account.name, name + 1);
 }
 
 char *cmk_account_key(const char *account_id)

@@ -11,6 +11,10 @@ int cmk_spec_check(const struct cmk_spec *spec, struct err *err);
  * be accepted and then ignored. NULL when there is none. */
 const char *cmk_spec_unsupported(const struct cmk_spec *spec);
 
+/* The status is about another account than the spec: accountId was changed where no CEL rule kept it from it. Account
+ * names are unique in all of Azure (they are host names), so the name tells. */
+bool cmk_account_changed(const struct cmk_spec *spec, const struct cmk_status *status);
+
 /* The account id in the form in which two ids of one account are equal: lower case. The caller frees it. */
 char *cmk_account_key(const char *account_id);
 

@@ -34,6 +34,7 @@ struct cmk_view {
     const struct cmk_resource *resource;
     struct cmk_status status; /* begins as a copy of the resource's; what is written in the end */
     int64_t now;              /* wall ms, taken anew after each effect */
+    bool lease_valid;         /* this process may act as the leader; taken anew together with now */
 
     const char *owner;     /* "namespace/name" of an older resource for the same account, or NULL; borrowed */
     const struct tz *zone; /* of spec.window; NULL when there is no window or the zone is not known */
@@ -80,6 +81,7 @@ enum cmk_effect {
     CMK_SEND,         /* the change of step.type, once */
     CMK_SETTLE,       /* nothing outside: the fold draws a conclusion */
     CMK_REST,         /* the pass is over: cmk_conclude(), write the status if it differs, come back at wake_at */
+    CMK_YIELD,        /* the pass is over and nothing is written: another process may be at it */
     CMK_GONE,         /* the pass is over and nothing is written: the resource is being deleted */
 };
 

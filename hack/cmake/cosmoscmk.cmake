@@ -8,6 +8,8 @@ target_compile_definitions(cosmoscmk_flags INTERFACE _GNU_SOURCE COSMOSCMK_VERSI
 if(CMAKE_BUILD_TYPE MATCHES "Rel")
   target_compile_definitions(cosmoscmk_flags INTERFACE _FORTIFY_SOURCE=2)
   target_link_options(cosmoscmk_flags INTERFACE -Wl,-z,relro,-z,now)
+  # What is shipped does not depend on the folder it was built in.
+  target_compile_options(cosmoscmk_flags INTERFACE -ffile-prefix-map=${CMAKE_BINARY_DIR}=build -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 endif()
 if(COSMOSCMK_WERROR)
   target_compile_options(cosmoscmk_flags INTERFACE -Werror)

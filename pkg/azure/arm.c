@@ -26,6 +26,8 @@ int arm_client_new(struct arm_client **ret, const struct arm_options *options, s
     client->tls = options->tls ? http_tls_ref(options->tls) : NULL;
     client->proxy = xstrdup(options->proxy);
     client->cancel = options->cancel;
+    client->permit = options->permit;
+    client->permit_ctx = options->permit_ctx;
     *ret = TAKE_PTR(client);
     return 0;
 }
@@ -89,6 +91,8 @@ int arm_send(struct arm_client *client, const char *method, const char *url, con
             },
         .body = body,
         .body_len = body ? strlen(body) : 0,
+        .permit = changes ? client->permit : NULL,
+        .permit_ctx = client->permit_ctx,
         .once = changes,
         .timeout_ms = TIMEOUT_MS,
         .max_body = ANSWER_MAX,

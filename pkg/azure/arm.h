@@ -21,11 +21,13 @@
 struct arm_client;
 
 struct arm_options {
-    struct http_client *http;        /* with auth; borrowed */
-    const struct azure_cloud *cloud; /* borrowed */
-    struct http_tls *tls;            /* NULL: system trust */
-    const char *proxy;               /* NULL: none */
-    struct http_cancel *cancel;      /* borrowed; may be NULL */
+    struct http_client *http;         /* with auth; borrowed */
+    const struct azure_cloud *cloud;  /* borrowed */
+    struct http_tls *tls;             /* NULL: system trust */
+    const char *proxy;                /* NULL: none */
+    struct http_cancel *cancel;       /* borrowed; may be NULL */
+    bool (*permit)(void *permit_ctx); /* asked at the last moment before anything but a GET is sent (http.h) */
+    void *permit_ctx;
 };
 int arm_client_new(struct arm_client **ret, const struct arm_options *options, struct err *err);
 struct arm_client *arm_client_free(struct arm_client *client); /* accepts and returns NULL */

@@ -12,6 +12,8 @@ struct arm_client {
     struct http_tls *tls;
     char *proxy;
     struct http_cancel *cancel;
+    bool (*permit)(void *permit_ctx);
+    void *permit_ctx;
     const char *caller; /* or NULL */
 };
 

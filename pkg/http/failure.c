@@ -121,6 +121,8 @@ static int own_failure(const struct transfer *t, const char *peer, struct err *e
     case END_IDLE:
         return err_set(
             err, ERR_TIMEOUT, "nothing came from %s for %lld ms", peer, (long long)t->request->idle_timeout_ms);
+    case END_FORBIDDEN:
+        return err_set(err, ERR_CANCELLED, "the request to %s was not sent: it was no longer permitted", peer);
     case END_REPEATED:
         return err_set(err, ERR_UNAVAILABLE,
             "lost the connection to %s before it answered; the request is not sent again because its outcome is "

@@ -62,6 +62,11 @@ struct http_request {
     struct http_header headers[HTTP_MAX_REQUEST_HEADERS];
     const char *body; /* NULL: none */
     size_t body_len;
+    /* Asked on the engine's thread when the connection stands and nothing of the request has been written: the last
+     * moment at which it can be taken back. false ends the call with ERR_CANCELLED, and maybe_sent is false. It must
+     * not block. NULL: go ahead. */
+    bool (*permit)(void *permit_ctx);
+    void *permit_ctx;
     bool once; /* use a fresh connection, so that the library cannot send it twice; for anything not idempotent */
     int64_t connect_timeout_ms; /* (10 s) */
     int64_t timeout_ms;         /* whole call (60 s); -1: none, for watches */

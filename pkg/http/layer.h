@@ -42,3 +42,22 @@ struct http_client *http_throttle_free(struct http_client *layer);
  */
 struct http_client *http_log_new(struct http_client *next);
 struct http_client *http_log_free(struct http_client *layer);
+
+/* --- observe: tells somebody of each request when it is over, with what came of it and how long it took --- */
+
+struct http_observation {
+    const struct http_request *request;   /* borrowed for the call */
+    const struct http_response *response; /* its status is 0 when there was no answer */
+    const struct err *err;                /* NULL when there was an answer */
+    int64_t ms;
+};
+/* Called on the thread of the request, and must not block. */
+struct http_observer {
+    void (*observed)(void *ctx, const struct http_observation *observation);
+    void *ctx;
+};
+/* observer is copied; observed NULL: nobody is told. */
+struct http_client *http_observe_new(struct http_client *next, const struct http_observer *observer);
+struct http_client *http_observe_free(struct http_client *layer);
+/* Another observer from now on; before the first request only. */
+void http_observe_set(struct http_client *layer, const struct http_observer *observer);

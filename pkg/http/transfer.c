@@ -53,6 +53,10 @@ static int on_ready(void *ctx, char *remote_ip, char *local_ip, int remote_port,
         t->end = END_REPEATED;
         return CURL_PREREQFUNC_ABORT;
     }
+    if (t->request->permit && !t->request->permit(t->request->permit_ctx)) {
+        t->end = END_FORBIDDEN;
+        return CURL_PREREQFUNC_ABORT;
+    }
     t->handed_over = true;
     return CURL_PREREQFUNC_OK;
 }

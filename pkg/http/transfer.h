@@ -20,8 +20,9 @@ enum transfer_end {
     END_SHUTDOWN,
     END_TIMEOUT,
     END_IDLE,
-    END_REPEATED, /* libcurl was about to send a once request again */
-    END_CUT,      /* closed within the headers, which libcurl takes for an answer */
+    END_FORBIDDEN, /* the caller's permit was not given */
+    END_REPEATED,  /* libcurl was about to send a once request again */
+    END_CUT,       /* closed within the headers, which libcurl takes for an answer */
     END_HEADERS_TOO_LARGE,
     END_BODY_TOO_LARGE,
 };

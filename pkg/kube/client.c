@@ -1,13 +1,14 @@
 /* REST calls: a URL from checked parts, one request through the layers, an answer as a tree or an error in Kubernetes'
  * own words.
  *
- * Layers: log over retry over identity over the engine. Only GETs are ever repeated; everything else is sent with
- * once = true, because a PATCH that arrives twice is two writes. There is no client-side rate limit: the server's
- * priority and fairness does that better (controller-runtime has switched its own off, too). */
+ * Layers: log over retry over observe over identity over the engine. Only GETs are ever repeated; everything else is
+ * sent with once = true, because a PATCH that arrives twice is two writes. There is no client-side rate limit: the
+ * server's priority and fairness does that better (controller-runtime has switched its own off, too). */
 #include "kube/client.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/str.h"
 #include "http/layer.h"
 #include "kube/credentials.h"
@@ -36,7 +37,8 @@ struct kube_client {
     char *server;
     char *proxy;
     struct kube_credentials *credentials;
-    struct http_client *identity, *retry, *top;
+    struct http_client *identity, *observe, *retry, *top;
+    struct http_client *direct; /* without retry, for calls within limits */
     struct http_cancel *cancel;
     pthread_mutex_t lock;
     struct flight *flights; /* under the lock */
@@ -56,8 +58,10 @@ int kube_client_new(
     client->proxy = xstrdup(config->proxy);
     client->credentials = TAKE_PTR(credentials);
     client->identity = kube_identity_new(http_engine_client(engine), client->credentials);
-    client->retry = http_retry_new(client->identity, &retries);
+    client->observe = http_observe_new(client->identity, &(struct http_observer){0});
+    client->retry = http_retry_new(client->observe, &retries);
     client->top = http_log_new(client->retry);
+    client->direct = http_log_new(client->observe);
     client->cancel = http_cancel_new();
     *ret = client;
     return 0;
@@ -67,8 +71,10 @@ struct kube_client *kube_client_free(struct kube_client *client)
 {
     if (!client)
         return NULL;
+    (void)http_log_free(client->direct);
     (void)http_log_free(client->top);
     (void)http_retry_free(client->retry);
+    (void)http_observe_free(client->observe);
     (void)kube_identity_free(client->identity);
     (void)kube_credentials_free(client->credentials);
     (void)http_cancel_free(client->cancel);
@@ -77,6 +83,11 @@ struct kube_client *kube_client_free(struct kube_client *client)
     free(client->proxy);
     free(client);
     return NULL;
+}
+
+void kube_client_observe(struct kube_client *client, const struct http_observer *observer)
+{
+    http_observe_set(client->observe, observer);
 }
 
 void kube_client_cancel(struct kube_client *client)
@@ -144,6 +155,19 @@ static int answer_to_error(const struct http_response *response, struct err *err
 }
 
 /* ret may be NULL: the answer is of no interest, only that it is a good one. */
+static int take_answer(const struct http_response *response, const char *label, cJSON **ret, struct err *err)
+{
+    if (response->status < 200 || response->status > 299)
+        return answer_to_error(response, err);
+    if (!ret)
+        return 0;
+    if (json_parse(ret, buf_str(&response->body), response->body.len, err) == 0)
+        return 0;
+    if (err)
+        err->maybe_sent = true;
+    return err_wrap(err, "answer of the API server to %s", label);
+}
+
 static int call(struct kube_client *client, struct http_request *request, cJSON **ret, struct err *err)
 {
     _cleanup_(http_response_done) struct http_response response;
@@ -151,15 +175,30 @@ static int call(struct kube_client *client, struct http_request *request, cJSON 
     http_response_init(&response);
     if (fly(client, request, &response, err) < 0)
         return -1;
-    if (response.status < 200 || response.status > 299)
-        return answer_to_error(&response, err);
-    if (!ret)
-        return 0;
-    if (json_parse(ret, buf_str(&response.body), response.body.len, err) == 0)
-        return 0;
-    if (err)
-        err->maybe_sent = true;
-    return err_wrap(err, "answer of the API server to %s", request->label);
+    return take_answer(&response, request->label, ret, err);
+}
+
+static int call_within(struct kube_client *client, struct http_request *request, const struct kube_limits *limits,
+    cJSON **ret, struct err *err)
+{
+    _cleanup_(http_response_done) struct http_response response;
+
+    http_response_init(&response);
+    request->proxy = client->proxy;
+    request->timeout_ms = request->connect_timeout_ms = limits->timeout_ms;
+    request->once = limits->fresh;
+    request->cancel = limits->cancel;
+    if (http_do(client->direct, request, &response, err) < 0)
+        return -1;
+    return take_answer(&response, request->label, ret, err);
+}
+
+/* A body may hold a token. */
+static void wipe_text(char **text)
+{
+    if (*text)
+        secret_wipe(*text, strlen(*text));
+    free(*text);
 }
 
 /* A call on one object or collection: everything but lists and watches. */
@@ -169,12 +208,13 @@ struct object_call {
     struct kube_path path;
     const cJSON *body; /* NULL: none */
     const char *content_type;
+    const struct kube_limits *limits; /* NULL: none */
 };
 
 static int call_object(struct kube_client *client, const struct object_call *c, cJSON **ret, struct err *err)
 {
     _cleanup_(buf_done) struct buf url = BUF_INIT(MAX_URL);
-    _cleanup_(freep) char *body = c->body ? json_print(c->body) : NULL;
+    _cleanup_(wipe_text) char *body = c->body ? json_print(c->body) : NULL;
     struct http_request request = {
         .method = c->method,
         .headers = {{"Accept", "application/json"}},
@@ -191,7 +231,7 @@ static int call_object(struct kube_client *client, const struct object_call *c, 
     if (body)
         request.headers[1] = (struct http_header){"Content-Type", c->content_type};
     request.url = buf_str(&url);
-    return call(client, &request, ret, err);
+    return c->limits ? call_within(client, &request, c->limits, ret, err) : call(client, &request, ret, err);
 }
 
 int kube_get(struct kube_client *client, const struct kube_resource *resource, const char *ns, const char *name,
@@ -202,10 +242,26 @@ int kube_get(struct kube_client *client, const struct kube_resource *resource, c
     return call_object(client, &c, ret, err);
 }
 
+int kube_get_within(struct kube_client *client, const struct kube_limits *limits, const struct kube_resource *resource,
+    const char *ns, const char *name, cJSON **ret, struct err *err)
+{
+    struct object_call c = {.label = "kube get", .method = "GET", .path = {resource, ns, name}, .limits = limits};
+
+    return call_object(client, &c, ret, err);
+}
+
 int kube_create(struct kube_client *client, const struct kube_resource *resource, const char *ns, const cJSON *object,
     cJSON **ret, struct err *err)
 {
     struct object_call c = {"kube create", "POST", {resource, ns}, object, "application/json"};
+
+    return call_object(client, &c, ret, err);
+}
+
+int kube_create_within(struct kube_client *client, const struct kube_limits *limits,
+    const struct kube_resource *resource, const char *ns, const cJSON *object, cJSON **ret, struct err *err)
+{
+    struct object_call c = {"kube create", "POST", {resource, ns}, object, "application/json", limits};
 
     return call_object(client, &c, ret, err);
 }
@@ -224,6 +280,15 @@ int kube_merge_patch(struct kube_client *client, const struct kube_resource *res
 {
     struct object_call c = {
         "kube patch", "PATCH", {resource, ns, name, subresource}, patch, "application/merge-patch+json"};
+
+    return call_object(client, &c, ret, err);
+}
+
+int kube_merge_patch_within(struct kube_client *client, const struct kube_limits *limits,
+    const struct kube_resource *resource, const char *ns, const char *name, const cJSON *patch, cJSON **ret,
+    struct err *err)
+{
+    struct object_call c = {"kube patch", "PATCH", {resource, ns, name}, patch, "application/merge-patch+json", limits};
 
     return call_object(client, &c, ret, err);
 }

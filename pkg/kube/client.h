@@ -7,6 +7,7 @@
 #pragma once
 
 #include "http/http.h"
+#include "http/layer.h"
 #include "kube/config.h"
 #include "json/json.h"
 
@@ -17,6 +18,8 @@ int kube_client_new(
     struct kube_client **ret, struct http_engine *engine, const struct kube_config *config, struct err *err);
 struct kube_client *kube_client_free(struct kube_client *client); /* accepts and returns NULL */
 DEFINE_CLEANUP(struct kube_client *, kube_client_free)
+/* Tells the observer of every request that goes out, repeated ones too. Before the first call only; copied. */
+void kube_client_observe(struct kube_client *client, const struct http_observer *observer);
 /* Ends every call in flight and to come with ERR_CANCELLED. A cancel that a call in flight was given of its own is
  * triggered as well. */
 void kube_client_cancel(struct kube_client *client);
@@ -43,6 +46,21 @@ int kube_create_subresource(struct kube_client *client, const struct kube_resour
 int kube_merge_patch(struct kube_client *client, const struct kube_resource *resource, const char *ns, const char *name,
     const char *subresource, const cJSON *patch, cJSON **ret, struct err *err);
 int kube_delete(struct kube_client *client, const struct kube_resource *resource, const char *ns, const char *name,
+    struct err *err);
+/* For calls that are of use only until a certain time, such as the renewal of a lease. They are made once, kept
+ * connections may carry them, and kube_client_cancel() does not end them: their own cancel does. A write within limits
+ * must be harmless when it arrives twice, as one with metadata.resourceVersion in it is. */
+struct kube_limits {
+    int64_t timeout_ms;
+    bool fresh;                 /* not over a connection that is open already */
+    struct http_cancel *cancel; /* may be NULL */
+};
+int kube_get_within(struct kube_client *client, const struct kube_limits *limits, const struct kube_resource *resource,
+    const char *ns, const char *name, cJSON **ret, struct err *err);
+int kube_create_within(struct kube_client *client, const struct kube_limits *limits,
+    const struct kube_resource *resource, const char *ns, const cJSON *object, cJSON **ret, struct err *err);
+int kube_merge_patch_within(struct kube_client *client, const struct kube_limits *limits,
+    const struct kube_resource *resource, const char *ns, const char *name, const cJSON *patch, cJSON **ret,
     struct err *err);
 /* The server's version document (/version): to find out early whether it is reachable and trusts us. */
 int kube_server_version(struct kube_client *client, cJSON **ret, struct err *err);

@@ -60,6 +60,12 @@ static int object_key(const cJSON *object, const char **ns, const char **name, s
     return *name ? 0 : err_set(err, ERR_PROTOCOL, "the API server sent an object without metadata.name");
 }
 
+static void tell(const struct reflector *r, enum kube_reflector_progress what)
+{
+    if (r->o->progress)
+        r->o->progress(r->o->ctx, what);
+}
+
 /* --- list --- */
 
 static int check_list(const struct reflector *r, const cJSON *page, struct err *err)
@@ -97,11 +103,13 @@ static int list(struct reflector *r, struct err *err)
         .ns = r->o->ns, .label_selector = r->o->label_selector, .limit = r->o->page_size, .cancel = r->o->cancel};
     _cleanup_(freep) char *next = NULL;
 
+    tell(r, KUBE_REFLECTOR_LISTS);
     for (int n = 0; n < MAX_PAGES; n++) {
         _cleanup_(json_freep) cJSON *page = NULL;
         options.continue_token = next;
         if (kube_list_page(r->client, r->o->resource, &options, &page, err) < 0 || check_list(r, page, err) < 0)
             return -1;
+        tell(r, KUBE_REFLECTOR_HEARS);
         if (n == 0)
             r->o->list_begin(r->o->ctx);
         if (hand_out_page(r, page, err) < 0)
@@ -147,6 +155,7 @@ static int on_data(void *data, const char *bytes, size_t len, struct err *err)
 {
     struct reflector *r = data;
 
+    tell(r, KUBE_REFLECTOR_HEARS);
     return kube_watch_feed(r->decoder, bytes, len, on_event, r, err);
 }
 
@@ -164,6 +173,7 @@ static int watch(struct reflector *r, struct err *err)
     };
     int64_t start_ms = clock_mono_ms();
 
+    tell(r, KUBE_REFLECTOR_WATCHES);
     r->decoder = decoder;
     r->events = 0;
     if (kube_watch_stream(r->client, r->o->resource, &options, on_data, r, err) < 0 || kube_watch_end(decoder, err) < 0)
@@ -223,8 +233,10 @@ static void wait_or_cancel(const struct reflector *r, int64_t ms)
 {
     int64_t end_ms = clock_mono_ms() + ms;
 
-    for (int64_t left_ms; (left_ms = end_ms - clock_mono_ms()) > 0 && !http_cancel_triggered(r->o->cancel);)
+    for (int64_t left_ms; (left_ms = end_ms - clock_mono_ms()) > 0 && !http_cancel_triggered(r->o->cancel);) {
+        tell(r, KUBE_REFLECTOR_RESTS);
         clock_sleep_ms(left_ms < SLICE_MS ? left_ms : SLICE_MS);
+    }
 }
 
 void kube_reflector_run(struct kube_client *client, const struct kube_reflector_options *options)

@@ -10,6 +10,14 @@
 
 #include <stdint.h>
 
+/* Signs of life, for a watchdog and for metrics. */
+enum kube_reflector_progress {
+    KUBE_REFLECTOR_LISTS,   /* a list is begun */
+    KUBE_REFLECTOR_WATCHES, /* a watch is begun or resumed */
+    KUBE_REFLECTOR_HEARS,   /* a page, or bytes of a watch, have come */
+    KUBE_REFLECTOR_RESTS,   /* it waits to try again; told many times a second */
+};
+
 struct kube_reflector_options {
     const struct kube_resource *resource;
     const char *ns;             /* NULL: all */
@@ -25,6 +33,7 @@ struct kube_reflector_options {
     void (*upsert)(void *ctx, const cJSON *object); /* list items, ADDED, MODIFIED */
     void (*remove)(void *ctx, const char *ns, const char *name);
     void (*list_end)(void *ctx);                                            /* the first one means: synced */
+    void (*progress)(void *ctx, enum kube_reflector_progress what);         /* may be NULL */
     void (*trouble)(void *ctx, const struct err *err, int64_t retry_in_ms); /* for logs; may be NULL */
     void *ctx;
 };

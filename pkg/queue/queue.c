@@ -31,6 +31,8 @@ struct queue {
     size_t heap_len, heap_cap;
     size_t processing;
     uint64_t next_seq;
+    uint64_t adds, retries;
+    int64_t waited_ms;
     int64_t base_ms, max_ms;
 };
 
@@ -143,6 +145,7 @@ static void schedule(struct queue *q, struct entry *e, int64_t due_ms)
 {
     if (e->pending && e->due_ms <= due_ms)
         return;
+    q->adds += !e->pending;
     e->pending = true;
     e->due_ms = due_ms;
     e->seq = q->next_seq++;
@@ -159,6 +162,7 @@ void queue_add(struct queue *q, const char *key, int64_t now_ms)
 
 void queue_add_at(struct queue *q, const char *key, int64_t due_ms)
 {
+    q->retries++;
     schedule(q, entry_of(q, key), due_ms);
 }
 
@@ -177,6 +181,7 @@ int64_t queue_add_backoff(struct queue *q, const char *key, int64_t now_ms)
     struct entry *e = entry_of(q, key);
     int64_t delay = backoff(q, e->failures), due;
 
+    q->retries++;
     if (e->failures < FAILURES_MAX)
         e->failures++;
     if (__builtin_add_overflow(now_ms, delay, &due))
@@ -211,6 +216,7 @@ const char *queue_get(struct queue *q, int64_t now_ms, int64_t *ret_wake_ms)
         return NULL;
     }
     heap_remove(q, e);
+    q->waited_ms = now_ms - e->due_ms;
     e->pending = false;
     e->processing = true;
     q->processing++;
@@ -241,6 +247,25 @@ void queue_remove(struct queue *q, const char *key)
     e->pending = false;
     e->failures = 0;
     drop_if_idle(q, e);
+}
+
+int64_t queue_waited_ms(const struct queue *q)
+{
+    return q->waited_ms;
+}
+
+/* Only those that are due are visited: below one that is not, nothing is. */
+static size_t count_ready(const struct queue *q, size_t at, int64_t now_ms)
+{
+    if (at >= q->heap_len || q->heap[at]->due_ms > now_ms)
+        return 0;
+    return 1 + count_ready(q, 2 * at + 1, now_ms) + count_ready(q, 2 * at + 2, now_ms);
+}
+
+void queue_stats(const struct queue *q, int64_t now_ms, struct queue_stats *ret)
+{
+    *ret = (struct queue_stats){
+        .adds = q->adds, .retries = q->retries, .ready = count_ready(q, 0, now_ms), .waiting = q->heap_len};
 }
 
 size_t queue_len(const struct queue *q)

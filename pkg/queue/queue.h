@@ -33,6 +33,8 @@ int queue_failures(const struct queue *q, const char *key);
 /* The next key that is due and not being processed, now marked as being processed; borrowed until queue_done. NULL when
  * none is due: *ret_wake_ms is then the time of the next one, or INT64_MAX. First due, first served. */
 const char *queue_get(struct queue *q, int64_t now_ms, int64_t *ret_wake_ms);
+/* How long the key that was handed out last had been due. */
+int64_t queue_waited_ms(const struct queue *q);
 /* The key may be handed out again. */
 void queue_done(struct queue *q, const char *key);
 /* Drops a key that is waiting, with its back-off; one that is being processed is dropped at queue_done, unless it is
@@ -41,6 +43,15 @@ void queue_remove(struct queue *q, const char *key);
 
 size_t queue_len(const struct queue *q);        /* waiting, due or not; a key that is handed out does not count */
 size_t queue_processing(const struct queue *q); /* handed out */
+
+/* What has happened and is, for metrics. */
+struct queue_stats {
+    uint64_t adds;    /* adds of keys that were not waiting already */
+    uint64_t retries; /* of those: for later, or after a back-off */
+    size_t ready;     /* waiting and due */
+    size_t waiting;   /* due or not */
+};
+void queue_stats(const struct queue *q, int64_t now_ms, struct queue_stats *ret);
 
 struct work_queue;
 
@@ -52,8 +63,14 @@ int64_t work_queue_add_backoff(struct work_queue *w, const char *key);
 void work_queue_forget(struct work_queue *w, const char *key);
 int work_queue_failures(struct work_queue *w, const char *key);
 void work_queue_remove(struct work_queue *w, const char *key);
+void work_queue_stats(struct work_queue *w, struct queue_stats *ret);
+/* Called whenever a key is handed out, with how long it had been due; with the queue locked, so it must not call it.
+ * Before the first get only. */
+void work_queue_on_get(struct work_queue *w, void (*got)(void *ctx, int64_t waited_ms), void *ctx);
 /* Blocks until a key is due. The copy is the caller's. NULL after work_queue_stop. */
 char *work_queue_get(struct work_queue *w);
 void work_queue_done(struct work_queue *w, const char *key);
+/* While it is held nothing is handed out; keys wait, and their adds are merged. A new queue is not held. */
+void work_queue_hold(struct work_queue *w, bool hold);
 /* Wakes every waiter; from now on work_queue_get returns NULL. */
 void work_queue_stop(struct work_queue *w);

@@ -15,7 +15,9 @@ struct work_queue {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct queue *queue;
-    bool stopped;
+    bool stopped, held;
+    void (*got)(void *ctx, int64_t waited_ms); /* or NULL */
+    void *got_ctx;
 };
 
 static void unlock(pthread_mutex_t **lock)
@@ -59,7 +61,10 @@ struct work_queue *work_queue_free(struct work_queue *w)
 
 void work_queue_add(struct work_queue *w, const char *key)
 {
-    work_queue_add_after(w, key, 0);
+    HOLD(w);
+
+    queue_add(w->queue, key, clock_mono_ms());
+    (void)pthread_cond_signal(&w->changed);
 }
 
 void work_queue_add_after(struct work_queue *w, const char *key, int64_t delay_ms)
@@ -100,6 +105,28 @@ void work_queue_remove(struct work_queue *w, const char *key)
     queue_remove(w->queue, key);
 }
 
+void work_queue_hold(struct work_queue *w, bool hold)
+{
+    HOLD(w);
+    w->held = hold;
+    (void)pthread_cond_broadcast(&w->changed);
+}
+
+void work_queue_stats(struct work_queue *w, struct queue_stats *ret)
+{
+    HOLD(w);
+
+    queue_stats(w->queue, clock_mono_ms(), ret);
+}
+
+void work_queue_on_get(struct work_queue *w, void (*got)(void *ctx, int64_t waited_ms), void *ctx)
+{
+    HOLD(w);
+
+    w->got = got;
+    w->got_ctx = ctx;
+}
+
 static void wait_until(struct work_queue *w, int64_t wake_ms)
 {
     struct timespec at = {.tv_sec = wake_ms / 1000, .tv_nsec = (wake_ms % 1000) * 1000000};
@@ -116,8 +143,12 @@ char *work_queue_get(struct work_queue *w)
     int64_t wake_ms;
 
     while (!w->stopped) {
-        const char *key = queue_get(w->queue, clock_mono_ms(), &wake_ms);
+        const char *key = w->held ? NULL : queue_get(w->queue, clock_mono_ms(), &wake_ms);
+        if (w->held)
+            wake_ms = INT64_MAX;
         if (key) {
+            if (w->got)
+                w->got(w->got_ctx, queue_waited_ms(w->queue));
             if (queue_len(w->queue) > 0)
                 (void)pthread_cond_signal(&w->changed);
             return xstrdup(key);

@@ -27,6 +27,7 @@ static const char *const methods[] = {
 
 static void empty(struct serve_exchange *x)
 {
+    deferred_forget(x);
     buf_done(&x->body);
     free(x->header);
     free(x->answer);
@@ -125,7 +126,9 @@ static void dispatch(struct serve_exchange *x)
     request.query = buf_str(&query);
     x->is_head = method == LWSHUMETH_HEAD;
     x->server->handler(x->server->ctx, x, &request);
-    if (!x->answered)
+    if (x->ticket)
+        lws_set_timeout(x->wsi, PENDING_TIMEOUT_HTTP_CONTENT, x->server->idle_timeout_s);
+    else if (!x->answered)
         serve_reply_text(x, 500, "text/plain", "no answer\n");
 }
 
@@ -242,6 +245,7 @@ void serve_reply(struct serve_exchange *exchange, int status, const struct serve
 
     if (x->answered)
         return;
+    deferred_forget(x);
     if (len > ANSWER_MAX) {
         serve_reply_text(x, 500, "text/plain", "the answer is too large\n");
         return;

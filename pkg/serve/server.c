@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "serve/internal.h"
+#include "serve/tls.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -35,6 +36,11 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     struct serve_server *server = lws_context_user(lws_get_context(wsi));
 
     switch (reason) {
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS: /* user is the SSL_CTX that it has made */
+        return server->tls ? serve_tls_install(server->tls, user) : 0;
+    case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
+        deferred_deliver(server);
+        return 0;
     case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
         return server->connections >= server->max_connections;
     case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
@@ -89,8 +95,6 @@ static int create_context(
         .timeout_secs_ah_idle = (unsigned)server->idle_timeout_s,
         .keepalive_timeout = server->idle_timeout_s,
         .alpn = "http/1.1",
-        .ssl_cert_filepath = options->tls_cert_file,
-        .ssl_private_key_filepath = options->tls_key_file,
         .ssl_options_set = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1,
         /* Else it sizes its tables by RLIMIT_NOFILE, which can be a thousand million. */
         .fd_limit_per_thread = (unsigned)(server->max_connections + SPARE_DESCRIPTORS),
@@ -98,8 +102,8 @@ static int create_context(
     };
     struct lws_vhost *vhost;
 
-    if (options->tls_cert_file)
-        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    if (server->tls)
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
     server->lws = lws_create_context(&info);
     if (!server->lws)
         return -1;
@@ -121,6 +125,17 @@ static struct addrinfo *parse_address(const char *address, int port)
 
     (void)snprintf(service, sizeof(service), "%d", port);
     return port < 0 || port > 65535 || getaddrinfo(address, service, &hints, &ret) != 0 ? NULL : ret;
+}
+
+static int open_tls(struct serve_server *server, const struct serve_options *options, struct err *err)
+{
+    const struct serve_tls_options tls = {.cert_file = options->tls_cert_file,
+        .key_file = options->tls_key_file,
+        .check_ms = options->tls_check_ms,
+        .changed = options->tls_changed,
+        .ctx = options->ctx};
+
+    return options->tls_cert_file || options->tls_self_signed ? serve_tls_new(&server->tls, &tls, err) : 0;
 }
 
 static int open_server(struct serve_server *server, const struct serve_options *options, struct err *err)
@@ -186,6 +201,8 @@ static int start_thread(struct serve_server *server, struct err *err)
 
 static struct serve_server *server_free(struct serve_server *server)
 {
+    deferred_done(server);
+    serve_tls_free(server->tls);
     (void)pthread_mutex_destroy(&server->lock);
     free(server);
     return NULL;
@@ -203,8 +220,9 @@ int serve_start(struct serve_server **ret, const struct serve_options *options, 
     server->max_body = options->max_body ? options->max_body : 1 << 20;
     server->max_connections = options->max_connections > 0 ? options->max_connections : 256;
     server->idle_timeout_s = options->idle_timeout_s > 0 ? options->idle_timeout_s : 60;
+    server->max_deferred = options->max_deferred > 0 ? options->max_deferred : 32;
     (void)pthread_mutex_init(&server->lock, NULL);
-    if (open_server(server, options, err) < 0 || start_thread(server, err) < 0) {
+    if (open_tls(server, options, err) < 0 || open_server(server, options, err) < 0 || start_thread(server, err) < 0) {
         if (server->lws)
             lws_context_destroy(server->lws);
         server_free(server);

@@ -1,6 +1,7 @@
 /* A small HTTP/1.1 server on libwebsockets' own HTTP, for probes, metrics and a status page.
  *
- * One thread serves everything and runs the handler, which answers at once and must not block. Everything a peer sends
+ * One thread serves everything and runs the handler, which answers at once or puts the answer off (serve_defer), and
+ * must not block. Everything a peer sends
  * has a cap: the head of a request (16 KiB; connection closed), its body (max_body; 413), connections (max_connections;
  * more are closed at once), silence (idle_timeout_s, also while an answer is sent; connection closed). Only GET, HEAD,
  * OPTIONS, POST, PUT, PATCH and DELETE come through. Chunked bodies are refused (411), and nothing may be sent behind a
@@ -11,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct serve_server;
 struct serve_exchange;
@@ -33,10 +35,16 @@ typedef void (*serve_handler)(void *ctx, struct serve_exchange *exchange, const 
 struct serve_options {
     const char *address;       /* numeric, IPv4 or IPv6, "127.0.0.1" by default; "::" takes IPv4 too */
     int port;                  /* 0: any free port, see serve_port */
-    const char *tls_cert_file; /* both or none: PEM files; TLS 1.2 and 1.3 */
+    const char *tls_cert_file; /* both or none: PEM files, the certificate with its chain; TLS 1.2 and 1.3 */
     const char *tls_key_file;
+    bool tls_self_signed; /* without files: a certificate made here, for "localhost" and the host's name */
+    int64_t tls_check_ms; /* files are looked at again so long after the last look, at the next handshake; 0: 2000 */
+    /* On the server's thread: NULL when another certificate is in use from now on; else why the files, as they are now,
+     * cannot be used (once for each state of theirs): the old certificate stays. May be NULL itself. */
+    void (*tls_changed)(void *ctx, const struct err *err);
     size_t max_body;     /* 0: 1 MiB */
     int max_connections; /* 0: 256 */
+    int max_deferred;    /* 0: 32 */
     int idle_timeout_s;  /* 0: 60 */
     serve_handler handler;
     void *ctx;
@@ -68,3 +76,18 @@ void serve_reply(struct serve_exchange *exchange, int status, const struct serve
     const void *body, size_t len);
 /* Shorthand with one content type. */
 void serve_reply_text(struct serve_exchange *exchange, int status, const char *content_type, const char *body);
+
+/* An answer that is put off. Plain data, which any thread may have a copy of. */
+struct serve_ticket {
+    struct serve_server *server;
+    uint64_t number;
+};
+
+/* From the handler, instead of an answer: it will come from another thread. False when max_deferred exchanges wait
+ * already: then answer at once. The request, its headers too, is gone when the handler returns. A peer that waits for
+ * longer than idle_timeout_s is closed. */
+bool serve_defer(struct serve_exchange *exchange, struct serve_ticket *ret);
+/* serve_reply() of any thread, once for each ticket; all is copied. Nothing happens when the peer has gone. Not after
+ * serve_stop() has returned. */
+void serve_reply_later(const struct serve_ticket *ticket, int status, const struct serve_header *headers, size_t n,
+    const void *body, size_t len);

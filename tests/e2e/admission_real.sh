@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs admission.sh against a kube-apiserver of its own. Without KUBEBUILDER_ASSETS: skipped (77), or failed where CI is set.
+# Runs admission.sh and policies.sh against a kube-apiserver of its own. Without KUBEBUILDER_ASSETS: skipped (77), or failed where CI is set.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -11,4 +11,6 @@ fi
 dir=$(mktemp -d)
 trap './apiserver.sh stop "$dir"; rm -rf "$dir"' EXIT
 ./apiserver.sh start "$dir"
-PATH=$KUBEBUILDER_ASSETS:$PATH KUBECONFIG=$dir/kubeconfig ./admission.sh
+export PATH=$KUBEBUILDER_ASSETS:$PATH KUBECONFIG=$dir/kubeconfig
+./admission.sh
+./policies.sh

@@ -73,12 +73,22 @@ static void apply_crd(struct apiserver *server)
     run_or_give_up(server, &wait, START_MS + 10000);
 }
 
+static void make_identity(struct apiserver *server)
+{
+    const struct process_spec spec = {.name = "the controller's identity was not made",
+        .argv = {E2E_SOURCE "/tests/e2e/identity.sh", server->kubeconfig, server->controller_kubeconfig},
+        .env = {server->path}};
+
+    run_or_give_up(server, &spec, START_MS);
+}
+
 static void tell_children(struct apiserver *server)
 {
     size_t n = 0;
 
     server->env[n++] = xasprintf("E2E_DIR=%s", server->dir);
     server->env[n++] = xasprintf("E2E_KUBECONFIG=%s", server->kubeconfig);
+    server->env[n++] = xasprintf("E2E_CONTROLLER_KUBECONFIG=%s", server->controller_kubeconfig);
     if (server->fake_url) {
         server->env[n++] = xasprintf("E2E_FAKE_URL=%s", server->fake_url);
         server->env[n++] = xasprintf("E2E_FAKE_CA=%s", server->fake_ca);
@@ -96,11 +106,15 @@ void apiserver_start(struct apiserver *server, bool real)
 {
     *server = (struct apiserver){.ours = true, .path = path_with_kubectl(), .dir = make_scratch(NULL)};
     server->kubeconfig = xasprintf("%s/kubeconfig", server->dir);
+    server->controller_kubeconfig =
+        real ? xasprintf("%s/controller.kubeconfig", server->dir) : xstrdup(server->kubeconfig);
     if (real)
         start_real(server);
     else
         start_fake(server);
     apply_crd(server);
+    if (real)
+        make_identity(server);
     tell_children(server);
 }
 
@@ -115,6 +129,7 @@ void apiserver_join(struct apiserver *server)
     *server = (struct apiserver){.path = path_with_kubectl(),
         .dir = make_scratch(env_get("E2E_DIR")),
         .kubeconfig = xstrdup(kubeconfig),
+        .controller_kubeconfig = xstrdup(env_get("E2E_CONTROLLER_KUBECONFIG")),
         .fake_url = xstrdup(env_get("E2E_FAKE_URL")),
         .fake_ca = xstrdup(env_get("E2E_FAKE_CA"))};
     tell_children(server);
@@ -135,6 +150,7 @@ void apiserver_done(struct apiserver *server)
         free(server->env[i]);
     free(server->dir);
     free(server->kubeconfig);
+    free(server->controller_kubeconfig);
     free(server->fake_url);
     free(server->fake_ca);
     free(server->path);

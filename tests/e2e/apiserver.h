@@ -8,12 +8,14 @@
 #include "kube/client.h"
 
 struct apiserver {
-    char *dir; /* scratch of the whole run */
-    char *kubeconfig;
-    char *fake_url; /* of the inspection API; NULL when the server is real */
-    char *fake_ca;  /* path */
-    char *path;     /* PATH with the kubectl that fits, as "PATH=..." */
-    char *env[6];   /* the above for children, up to the first NULL */
+    char *dir;        /* scratch of the whole run */
+    char *kubeconfig; /* an administrator's */
+    char
+        *controller_kubeconfig; /* with a real server: of the controller's ServiceAccount, with the rights of deploy/ */
+    char *fake_url;             /* of the inspection API; NULL when the server is real */
+    char *fake_ca;              /* path */
+    char *path;                 /* PATH with the kubectl that fits, as "PATH=..." */
+    char *env[7];               /* the above for children, up to the first NULL */
     bool ours;
     struct process *fake;
     bool real_started;

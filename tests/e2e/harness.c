@@ -245,14 +245,14 @@ void azure_start(struct world *w, const char *const *flags)
     assert_non_null(w->azure_url);
 }
 
-void controller_start_env(struct world *w, const char *const *flags, const char *const *env)
+struct process *controller_spawn(struct world *w, const char *const *flags, const char *const *env)
 {
     struct process_spec spec = {.name = "cosmoscmk",
-        .argv = {E2E_BUILD "/controller/cosmoscmk", "controller", "--kubeconfig", server.kubeconfig, "--namespace",
-            w->ns, "--arm-endpoint", w->azure_url, "--authority-host", w->azure_url, "--azure-ca-file", w->azure_ca,
-            "--probe-address", "", "--poll-min", "100ms", "--poll-max", "300ms", "--settle", "2s", "--resync", "1s",
-            "--recheck", "1s", "--retry-min", "200ms", "--retry-max", "1s", "--log-level", "debug", "--log-format",
-            "json"},
+        .argv = {E2E_BUILD "/controller/cosmoscmk", "controller", "--kubeconfig", server.controller_kubeconfig,
+            "--namespace", w->ns, "--arm-endpoint", w->azure_url, "--authority-host", w->azure_url, "--azure-ca-file",
+            w->azure_ca, "--probe-address", "", "--poll-min", "100ms", "--poll-max", "300ms", "--settle", "2s",
+            "--resync", "1s", "--recheck", "1s", "--retry-min", "200ms", "--retry-max", "1s", "--log-level", "debug",
+            "--log-format", "json", "--leader-elect=false"},
         .env = {"AZURE_TENANT_ID=" TENANT, "AZURE_CLIENT_ID=" CLIENT, "AZURE_CLIENT_SECRET=" CLIENT_SECRET,
             "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST"},
         .out = w->controller_log};
@@ -264,8 +264,13 @@ void controller_start_env(struct world *w, const char *const *flags, const char 
         n_env++;
     add_all(spec.argv, &n, flags);
     add_all(spec.env, &n_env, env);
+    return process_start(&spec);
+}
+
+void controller_start_env(struct world *w, const char *const *flags, const char *const *env)
+{
     assert_null(w->controller);
-    w->controller = process_start(&spec);
+    w->controller = controller_spawn(w, flags, env);
 }
 
 void controller_start(struct world *w, const char *const *flags)

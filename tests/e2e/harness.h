@@ -54,10 +54,12 @@ struct kube_client *the_kube(void);
 /* Fast operations unless the flags (NULL-terminated, may be NULL) say otherwise. Knows the accounts demo-orders,
  * demo-ledger and demo-legacy of deploy/samples. */
 void azure_start(struct world *w, const char *const *flags);
-/* Short intervals unless the flags say otherwise. */
+/* Short intervals and no leader election unless the flags say otherwise. */
 void controller_start(struct world *w, const char *const *flags);
 /* The same with other entries of the environment, on top ("AZURE_CLIENT_SECRET=wrong"). */
 void controller_start_env(struct world *w, const char *const *flags, const char *const *env);
+/* One more, which is the caller's to end before the test does. Both write into the same log. */
+struct process *controller_spawn(struct world *w, const char *const *flags, const char *const *env);
 /* kill -9 */
 void controller_kill(struct world *w);
 /* SIGTERM; the test fails unless it ends with 0 within limit_ms. Gives the time it took. */

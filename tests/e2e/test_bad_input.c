@@ -101,6 +101,9 @@ static void wrong_flags(struct world *w)
         {"no number", {"--workers", "many"}, {0}, 2, "--workers takes a whole number"},
         {"no duration", {"--resync", "soon"}, {0}, 2, "--resync takes a duration"},
         {"unknown level", {"--log-level", "loud"}, {0}, 2, "--log-level takes debug"},
+        {"a lease that ends before its leader does", {"--leader-elect-lease-duration", "10s"}, {0}, 2,
+            "--leader-elect-lease-duration (10s) must be longer than --leader-elect-renew-deadline (10s)"},
+        {"a retry that comes too late", {"--leader-elect-retry-period", "9s"}, {0}, 2, "1.2 times"},
         {"an argument too many", {"orders"}, {0}, 2, "orders"},
     };
 
@@ -132,6 +135,7 @@ static void wrong_kubernetes(struct world *w)
         {"unknown context", {"--context", "nowhere"}, {0}, 1, "nowhere"},
         {"wrong CA", {"--kubeconfig", untrusted}, {0}, 1, "certificate"},
         {"unreachable server", {"--kubeconfig", unreachable}, {0}, 1, nobody},
+        {"a name that no Lease can have", {"--leader-elect-name", "Not This"}, {0}, 1, "leader election"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         make(w, &rows[i]);

@@ -130,3 +130,7 @@ void api_create_namespace(struct api *api, const char *name);
 /* POST serviceaccounts/NAME/token */
 void api_token_request(struct api_request *r);
 int api_write_kubeconfig(const char *path, const char *url, const char *ca_file, const char *token, struct err *err);
+
+/* ---- fake_apiserver_review.c ---- */
+/* POST of a TokenReview or SubjectAccessReview; false when it is something else. */
+bool api_review(struct api_request *r, const char *group, const char *version, const char *plural);

@@ -64,6 +64,9 @@ static const struct builtin builtins[] = {
         "Reason:string:.reason\nObject:string:.involvedObject.name\nMessage:string:.message",
         ".involvedObject.kind .involvedObject.name .involvedObject.namespace .involvedObject.uid "
         ".involvedObject.apiVersion .reason .type"},
+    {"rbac.authorization.k8s.io", "ClusterRole", "clusterroles", "clusterrole", "", true, false, KEEP, NULL, ""},
+    {"rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings", "clusterrolebinding", "", true, false,
+        KEEP, NULL, ""},
     {"apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", "customresourcedefinition",
         "crd crds", true, true, NULL, "Created At:string:.metadata.creationTimestamp", ""},
 };

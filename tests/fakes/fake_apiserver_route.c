@@ -247,7 +247,7 @@ static void under_apis(struct api_request *r, const struct path *p)
         reply_tree(r, discovery_group(registry, p->segments[1]));
     else if (p->n == 3)
         reply_tree(r, discovery_resources(registry, p->segments[1], p->segments[2]));
-    else
+    else if (p->n != 4 || !api_review(r, p->segments[1], p->segments[2], p->segments[3]))
         resources(r, p->segments[1], p->segments[2], p, 3);
 }
 

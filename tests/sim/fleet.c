@@ -219,6 +219,11 @@ static int64_t now_ms(void *ctx)
     return ((struct fleet *)ctx)->now;
 }
 
+static bool holds_lease(void *ctx)
+{
+    return ctx != NULL;
+}
+
 static void uuid(void *ctx, char ret[static UUID_SIZE])
 {
     struct fleet *f = ctx;
@@ -302,7 +307,7 @@ static void make_process(struct fleet *f)
     f->azure = (struct azure_port_context){.client = f->arm, .evidence = {.cloud = f->cloud}};
     f->ports = (struct ports){.azure = azure_port_make(&f->azure),
         .kube = kube_port_make(&f->kube),
-        .world = {.ctx = f, .now_ms = now_ms, .uuid = uuid}};
+        .world = {.ctx = f, .now_ms = now_ms, .uuid = uuid, .holds_lease = holds_lease}};
     f->reconciler = (struct reconciler){.ports = &f->ports, .options = &cmk_default_options, .store = f->store};
 }
 

@@ -69,7 +69,9 @@ static void unlucky_lives_end_as_lucky_ones(void **state _unused_)
             for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
                 faults[i] = (struct world_fault){.at = 1 + next_random(&seed) % whole.n_effects,
                     .fault = (enum fault)(1 + next_random(&seed) % (FAULT_COUNT - 1))};
-                if (faults[i].fault == FAULT_OUTSIDER || faults[i].fault == FAULT_PAUSE)
+                bool nests = faults[i].fault == FAULT_PAUSE || faults[i].fault == FAULT_LEASE_STALL ||
+                             faults[i].fault == FAULT_LEASE_PAUSE;
+                if (faults[i].fault == FAULT_OUTSIDER || nests)
                     faults[i].fault = FAULT_CRASH_AFTER;
             }
             const struct life_plan plan = {

@@ -30,10 +30,10 @@ const char *effect_name(enum effect effect)
 
 const char *fault_name(enum fault fault)
 {
-    static const char *const names[FAULT_COUNT] = {"none", "crash before", "crash after", "slow", "pause", "outsider",
-        "Kubernetes conflict", "Kubernetes down", "Kubernetes answer lost", "429", "429 with Retry-After", "500",
-        "503 with Retry-After", "504 after the change", "cut before", "cut after", "late", "403", "404", "412",
-        "token refused", "garbage"};
+    static const char *const names[FAULT_COUNT] = {"none", "crash before", "crash after", "lease lost",
+        "paused before, lease lost", "paused after, lease lost", "slow", "pause", "outsider", "Kubernetes conflict",
+        "Kubernetes down", "Kubernetes answer lost", "429", "429 with Retry-After", "500", "503 with Retry-After",
+        "504 after the change", "cut before", "cut after", "late", "403", "404", "412", "token refused", "garbage"};
 
     return names[fault];
 }
@@ -67,6 +67,11 @@ static void uuid(void *ctx, char ret[static UUID_SIZE])
     (void)snprintf(ret, UUID_SIZE, "c0000000-0000-4000-8000-%012llx", (unsigned long long)++w->uuids);
 }
 
+static bool holds_lease(void *ctx)
+{
+    return ((struct world *)ctx)->leads;
+}
+
 /* Only of what was written, and never a place where an operation can be read. */
 static void record_event(void *ctx, const struct cmk_resource *resource, const char *resource_version _unused_,
     const struct cmk_event *event)
@@ -96,13 +101,14 @@ static void process_start(struct world *w)
 
     w->process = ++w->n_processes;
     w->dead = false;
+    w->leads = true;
     w->store = store_new();
     w->queue = queue_new(&queue);
     w->kube = (struct kube_port_context){.client = (struct kube_client *)w, .store = w->store};
     w->ports = (struct ports){.azure = world_azure_port(w),
         .kube = kube_port_make(&w->kube),
         .events = {.ctx = w, .record = record_event},
-        .world = {.ctx = w, .now_ms = now_ms, .uuid = uuid}};
+        .world = {.ctx = w, .now_ms = now_ms, .uuid = uuid, .holds_lease = holds_lease}};
     w->reconciler = (struct reconciler){.ports = &w->ports, .options = &cmk_default_options, .store = w->store};
     for (size_t i = 0; i < w->n_objects; i++)
         w->objects[i].changed = true;
@@ -143,6 +149,7 @@ void world_pause(struct world *w)
     w->pass_begin = paused.pass_begin;
     w->pass_wrote = paused.pass_wrote;
     w->reconciler.store = paused.store;
+    w->leads = paused.leads;
     w->dead = false;
     for (size_t i = 0; i < w->n_objects; i++)
         w->objects[i].changed = true;
@@ -176,7 +183,8 @@ struct world *world_new(const struct world_options *options)
     const struct azure_cloud_options cloud = {0};
     if (azure_cloud_new(&w->cloud, &cloud, &err) < 0)
         abort();
-    const struct arm_options arm = {.http = (struct http_client *)w->http, .cloud = w->cloud};
+    const struct arm_options arm = {
+        .http = (struct http_client *)w->http, .cloud = w->cloud, .permit = holds_lease, .permit_ctx = w};
     if (arm_client_new(&w->arm, &arm, &err) < 0)
         abort();
     process_start(w);
@@ -247,10 +255,25 @@ static enum fault fault_of(struct world *w, enum effect effect)
     return FAULT_NONE;
 }
 
+static void lose_lease(struct world *w)
+{
+    trace_effect(w, TRACE_NEWS, "the process no longer leads");
+    w->leads = false;
+}
+
+/* What others would notice is the leader's alone. */
+static bool is_guarded(enum effect effect)
+{
+    return effect == EFFECT_PATCH || effect == EFFECT_GRANT || effect == EFFECT_WRITE ||
+           effect == EFFECT_WRITE_OPERATION;
+}
+
 enum fault world_begin_effect(struct world *w, enum effect effect)
 {
     if (w->dead)
         return FAULT_CRASH_BEFORE;
+    if (!w->leads && is_guarded(effect))
+        violation(w, "%s by a process that does not lead", effect_name(effect));
     if (++w->n_effects < WORLD_MAX_EFFECTS)
         w->effects[w->n_effects] = (unsigned char)effect;
     enum fault fault = fault_of(w, effect);
@@ -258,6 +281,10 @@ enum fault world_begin_effect(struct world *w, enum effect effect)
     world_azure_advance(w);
     if (fault == FAULT_OUTSIDER)
         w->outsider(w);
+    if (fault == FAULT_LEASE_STALL)
+        world_pause(w);
+    if (fault == FAULT_LEASE_STALL || fault == FAULT_LEASE_LOST)
+        lose_lease(w);
     if (fault == FAULT_CRASH_BEFORE) {
         trace_effect(w, TRACE_NEWS, "the process dies before: %s", effect_name(effect));
         world_die(w);
@@ -267,6 +294,10 @@ enum fault world_begin_effect(struct world *w, enum effect effect)
 
 bool world_dies_after(struct world *w, enum fault fault)
 {
+    if (fault == FAULT_LEASE_PAUSE) {
+        world_pause(w);
+        lose_lease(w);
+    }
     if (fault != FAULT_CRASH_AFTER)
         return false;
     trace_effect(w, TRACE_NEWS, "the process dies before it hears the answer");
@@ -324,7 +355,7 @@ static void one_pass(struct world *w, const char *borrowed_key)
     w->pass_begin = w->n_effects;
     struct reconcile_verdict verdict = reconcile(&w->reconciler, key);
     trace_pass(w, key, &verdict);
-    if (w->dead) {
+    if (w->dead || !w->leads) {
         restart(w);
         return;
     }

@@ -50,6 +50,9 @@ enum fault {
     FAULT_NONE,
     FAULT_CRASH_BEFORE, /* the process dies, the effect does not happen */
     FAULT_CRASH_AFTER,  /* the effect happens, the process dies before it hears of it */
+    FAULT_LEASE_LOST,   /* another leads from just before the effect on; the process learns of it and ends */
+    FAULT_LEASE_STALL,  /* the same, and it stood still for 10 min just before the effect, while another led */
+    FAULT_LEASE_PAUSE,  /* the same just after the effect */
     FAULT_SLOW,         /* takes 100 s, and is well */
     FAULT_PAUSE,    /* happens, then the process stands still for 10 min while another takes over, and goes on alone */
     FAULT_OUTSIDER, /* world.outsider() acts just before the effect */
@@ -155,7 +158,8 @@ struct world {
     /* The process. */
     unsigned process; /* its number */
     unsigned n_processes;
-    bool dead; /* it has died, and only unwinds: nothing that it does reaches anybody */
+    bool leads; /* it holds the lease */
+    bool dead;  /* it has died, and only unwinds: nothing that it does reaches anybody */
     size_t crashes;
     uint64_t uuids;
     struct store *store;

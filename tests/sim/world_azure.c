@@ -309,6 +309,8 @@ static int exchange(struct exchange *x)
     enum fault fault = world_begin_effect(x->w, x->effect);
     int r = 0;
 
+    if (!x->w->dead && x->request->permit && !x->request->permit(x->request->permit_ctx))
+        return no_answer(x, ERR_CANCELLED, false, "it was no longer permitted");
     if (x->effect == EFFECT_PATCH && !x->w->dead && fault != FAULT_TOKEN) {
         _cleanup_(json_freep) cJSON *body = NULL;
         (void)json_parse(&body, x->request->body, x->request->body_len, NULL);

@@ -82,6 +82,8 @@ static int grant(struct world *w, struct err *err)
 {
     enum fault fault = world_begin_effect(w, EFFECT_GRANT);
 
+    if (!w->dead && !w->leads)
+        return err_set(err, ERR_CANCELLED, "it was no longer permitted");
     if (failed(fault, err) < 0)
         return -1;
     w->no_access = false;

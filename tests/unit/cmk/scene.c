@@ -102,6 +102,13 @@ static void w_owner(struct scene *s, const char *v _unused_)
     s->view.owner = "payments/older";
 }
 
+/* The status is about an account of that name. */
+static void w_knows(struct scene *s, const char *v)
+{
+    s->view.status.has_account = true;
+    str_replace(&s->view.status.account.name, v);
+}
+
 /* open: Saturday noon is in it; closed: it opens on Sunday at 01:00; never: no day; unknown: no such zone. */
 static void w_window(struct scene *s, const char *v)
 {
@@ -368,6 +375,11 @@ static void w_quiet(struct scene *s, const char *v)
 
 /* ---- the pass ---- */
 
+static void w_no_lease(struct scene *s, const char *v _unused_)
+{
+    s->view.lease_valid = false;
+}
+
 static void w_armed(struct scene *s, const char *v _unused_)
 {
     s->view.armed = true;
@@ -432,6 +444,7 @@ static const struct {
     {"asked", w_asked},
     {"handled", w_handled},
     {"owner", w_owner},
+    {"knows", w_knows},
     {"window", w_window},
     {"account", w_account},
     {"unread", w_unread},
@@ -464,6 +477,7 @@ static const struct {
     {"poll-failed", w_poll_failed},
     {"lost", w_lost},
     {"quiet", w_quiet},
+    {"no-lease", w_no_lease},
     {"armed", w_armed},
     {"sent", w_sent},
     {"refused", w_refused},
@@ -510,6 +524,7 @@ void scene_init(struct scene *scene, const char *text)
     str_replace(&scene->resource.spec.account_id, ACCOUNT_ID);
     str_replace(&scene->resource.spec.key_uri, KEY);
     cmk_view_init(&scene->view, &cmk_default_options, &scene->resource, NOW);
+    scene->view.lease_valid = true;
     scene->view.status.observed_generation = 1;
     scene_add(scene, text);
 }

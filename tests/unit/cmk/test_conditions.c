@@ -161,6 +161,27 @@ static void markers_go_when_their_phase_ends(void **state)
     }
 }
 
+static void the_name_of_an_account_is_known_before_it_was_read(void **state)
+{
+    static const struct {
+        const char *given, *name;
+    } table[] = {
+        {"account-error=forbidden", "orders"},
+        {"suspended", "orders"},
+        {"account-error=not-found knows=Orders", "Orders"}, /* as it was read */
+        {"invalid", NULL},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        _cleanup_(scene_done) struct scene scene;
+        scene_init(&scene, table[i].given);
+        conclude(&scene);
+        if (!str_eq(scene.view.status.account.name, table[i].name))
+            fail_msg("%s: %s", table[i].given, scene.view.status.account.name);
+    }
+}
+
 static void the_transition_time_moves_only_with_the_status(void **state)
 {
     _cleanup_(scene_done) struct scene scene;
@@ -472,6 +493,7 @@ int main(void)
         cmocka_unit_test(tools_understand_every_phase),
         cmocka_unit_test(a_new_generation_is_in_progress_until_it_was_looked_at),
         cmocka_unit_test(markers_go_when_their_phase_ends),
+        cmocka_unit_test(the_name_of_an_account_is_known_before_it_was_read),
         cmocka_unit_test(the_transition_time_moves_only_with_the_status),
         cmocka_unit_test(conditions_of_others_are_kept),
         cmocka_unit_test(ready_outlives_an_outage_for_a_while),

@@ -27,6 +27,7 @@ static const char *const facts[][7] = {
     {"", "window=open", "window=closed", "window=unknown"},
     {"", "continuous"},
     {"", "has-key", "has-key=" OTHER_KEY, "cassandra"},
+    {"", "no-lease"},
 };
 
 static size_t alternatives(size_t line)
@@ -122,6 +123,8 @@ static const char *violation(const struct cmk_view *v, const struct cmk_step *st
 {
     bool open = cmk_operation_open(&v->status.operation);
 
+    if ((step->effect == CMK_YIELD) == v->lease_valid)
+        return v->lease_valid ? "this process leads" : "this process does not lead";
     switch (step->effect) {
     case CMK_SEND:
         return why_no_send(v, step);
@@ -141,6 +144,7 @@ static const char *violation(const struct cmk_view *v, const struct cmk_step *st
     case CMK_GATHER:
     case CMK_READ_CULPRIT:
     case CMK_SETTLE:
+    case CMK_YIELD:
     case CMK_GONE:
         break;
     }
@@ -286,6 +290,7 @@ static void next_pass(struct scene *scene, uint64_t *seed)
     cmk_view_init(v, &cmk_default_options, &scene->resource, now);
     cmk_status_done(&v->status);
     v->status = status;
+    v->lease_valid = true;
     v->failing_since = failing;
     v->quiet_since = quiet;
 }

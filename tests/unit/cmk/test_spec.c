@@ -148,7 +148,7 @@ static void default_identities(void **state)
 {
     static const struct row rows[] = {
         {NULL, NULL},
-        {"", NULL},
+        {"", "is blank; remove it"},
         {"FirstPartyIdentity", NULL},
         {"SystemAssignedIdentity", NULL},
         {IDENTITY, NULL},
@@ -181,8 +181,10 @@ static void vault_ids(void **state)
 {
     static const struct row rows[] = {
         {NULL, NULL},
-        {"", NULL},
+        {"", "no vault id"},
         {SUB "rg" VAULTS "contoso", NULL},
+        {SUB "rg" VAULTS "contos", "names the vault contos"},
+        {SUB "rg" VAULTS "contosoo", "is in the vault contoso;"},
         {SUB "rg/providers/Microsoft.KeyVault/managedHSMs/contoso", NULL},
         {SUB "rg/providers/microsoft.keyvault/VAULTS/Contoso", NULL},
         {SUB "rg" VAULTS "ab", "no vault id"},

@@ -31,6 +31,8 @@ struct rig {
     enum err_kind send_fails;
     enum err_kind write_fails_at[4]; /* the first, second, ... status write */
     enum err_kind operation_write_fails;
+    bool loses_lease;
+    int questions; /* how often the lease is still held when asked, if it is to be lost */
 
     size_t writes;
     char versions[4][16];     /* the condition of each status write */
@@ -147,6 +149,13 @@ static int64_t now_ms(void *ctx _unused_)
     return NOW;
 }
 
+static bool holds_lease(void *ctx)
+{
+    struct rig *rig = ctx;
+
+    return !rig->loses_lease || rig->questions-- > 0;
+}
+
 static void uuid(void *ctx _unused_, char ret[static UUID_SIZE])
 {
     (void)str_copy(ret, UUID_SIZE, "c0000000-0000-4000-8000-000000000001");
@@ -181,7 +190,7 @@ static struct rig *rig_new(void)
             .send = send_step},
         .kube = {.ctx = rig, .write_status = write_status, .write_operation = write_operation},
         .events = {.ctx = rig, .record = record},
-        .world = {.ctx = rig, .now_ms = now_ms, .uuid = uuid},
+        .world = {.ctx = rig, .now_ms = now_ms, .uuid = uuid, .holds_lease = holds_lease},
     };
     rig->reconciler = (struct reconciler){.ports = &rig->ports, .options = &cmk_default_options, .store = rig->store};
     return rig;
@@ -284,6 +293,32 @@ static void what_was_sent_is_recorded_although_somebody_edits_the_resource(void 
     assert_string_equal(rig->operation.state, CMK_ACCEPTED);
     assert_string_equal(rig->operation.status_url, "https://management.azure.com/operation");
     assert_string_equal(rig->operation.correlation_id, rig->status.operation.correlation_id);
+}
+
+/* Asked at the begin, after each effect, and right before each one that others would notice. */
+static void a_lease_that_is_lost_ends_the_pass_before_the_next_effect(void **state _unused_)
+{
+    static const char *const calls[] = {"", "r", "rg", "rg", "rgw", "rgwr", "rgwr", "rgwrs", "rgwrs"};
+
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        _cleanup_(rig_freep) struct rig *rig = rig_with_resource();
+        rig->loses_lease = true;
+        rig->questions = (int)i;
+        struct reconcile_verdict verdict = pass(rig, calls[i]);
+        assert_string_equal(verdict.rule, "lease-lost");
+        assert_true(verdict.backoff);
+    }
+}
+
+static void a_change_that_was_held_back_at_the_last_moment_is_not_spoken_of(void **state _unused_)
+{
+    _cleanup_(rig_freep) struct rig *rig = rig_with_resource();
+
+    rig->send_fails = ERR_CANCELLED; /* as the HTTP engine refuses to write it */
+    rig->loses_lease = true;
+    rig->questions = 7; /* held when the port is called */
+    assert_string_equal(pass(rig, "rgwrs").rule, "lease-lost");
+    assert_string_equal(rig->status.operation.state, CMK_REQUESTED);
 }
 
 static void when_not_even_that_is_taken_the_write_ahead_remains(void **state _unused_)
@@ -426,6 +461,8 @@ int main(void)
         cmocka_unit_test(nothing_is_sent_when_the_write_ahead_is_not_taken),
         cmocka_unit_test(a_resource_that_is_gone_at_the_write_ahead_ends_the_pass),
         cmocka_unit_test(what_was_sent_is_recorded_although_somebody_edits_the_resource),
+        cmocka_unit_test(a_lease_that_is_lost_ends_the_pass_before_the_next_effect),
+        cmocka_unit_test(a_change_that_was_held_back_at_the_last_moment_is_not_spoken_of),
         cmocka_unit_test(when_not_even_that_is_taken_the_write_ahead_remains),
         cmocka_unit_test(a_resource_that_is_gone_after_the_change_was_sent_is_not_written_again),
         cmocka_unit_test(a_refusal_clears_the_record_although_somebody_edits_the_resource),

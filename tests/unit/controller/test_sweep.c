@@ -39,7 +39,7 @@ struct rig {
 
 static struct cmk_account account_of(const struct account *a)
 {
-    return (struct cmk_account){.name = xstrdup("name"),
+    return (struct cmk_account){.name = xstrdup(strrchr(a->id, '/') + 1),
         .provisioning_state = xstrdup("Succeeded"),
         .key_uri = a->key ? xstrdup(a->key) : NULL,
         .cmk_status = xstrdup(a->cmk_status)};
@@ -101,6 +101,11 @@ static int write_status(void *ctx, const struct cmk_resource *resource, const ch
     return 0;
 }
 
+static bool holds_lease(void *ctx)
+{
+    return ctx != NULL;
+}
+
 static int64_t now_ms(void *ctx)
 {
     return ((struct rig *)ctx)->now;
@@ -137,7 +142,7 @@ static struct rig *rig_new(size_t n)
     rig->ports = (struct ports){
         .azure = {.ctx = rig, .read_account = read_account, .list_accounts = list_accounts, .gather = gather},
         .kube = {.ctx = rig, .write_status = write_status},
-        .world = {.ctx = rig, .now_ms = now_ms}};
+        .world = {.ctx = rig, .now_ms = now_ms, .holds_lease = holds_lease}};
     rig->reconciler = (struct reconciler){
         .ports = &rig->ports, .options = &cmk_default_options, .store = rig->store, .covers = sweep_covers};
     const struct sweep_options options = {.reconciler = &rig->reconciler, .enqueue = enqueue, .ctx = rig};

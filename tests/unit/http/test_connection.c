@@ -110,6 +110,47 @@ static void a_once_request_is_delivered_once(void **state)
     scripted_stop(server);
 }
 
+struct permission {
+    bool given;
+    int asked;
+};
+
+static bool ask(void *ctx)
+{
+    struct permission *permission = ctx;
+
+    permission->asked++;
+    return permission->given;
+}
+
+static void a_request_without_permit_is_not_sent(void **state)
+{
+    struct scripted_server *server = scripted_start(&(struct scripted_options){.handler = die_at_the_second});
+    struct permission permission = {0};
+    struct http_request request = {.method = "PATCH",
+        .url = scripted_url(server, "/"),
+        .body = "x",
+        .body_len = 1,
+        .once = true,
+        .permit = ask,
+        .permit_ctx = &permission};
+    struct http_response response;
+    struct err err = ERR_INIT;
+    (void)state;
+
+    assert_int_equal(http_do(http_engine_client(engine), &request, &response, &err), -1);
+    assert_int_equal(err.kind, ERR_CANCELLED);
+    assert_false(err.maybe_sent);
+    assert_non_null(strstr(err.msg, "no longer permitted"));
+    http_response_done(&response);
+    permission.given = true;
+    assert_int_equal(http_do(http_engine_client(engine), &request, &response, &err), 0);
+    http_response_done(&response);
+    assert_int_equal(permission.asked, 2);
+    assert_int_equal(scripted_requests(server), 1);
+    scripted_stop(server);
+}
+
 static void a_once_request_takes_the_place_of_an_idle_connection_when_no_more_are_allowed(void **state)
 {
     struct http_engine *wide = engine;
@@ -327,6 +368,7 @@ int main(void)
         cmocka_unit_test(connections_are_kept),
         cmocka_unit_test(libcurl_does_repeat_a_post_on_a_dead_kept_connection_when_once_is_not_asked_for),
         cmocka_unit_test(a_once_request_is_delivered_once),
+        cmocka_unit_test(a_request_without_permit_is_not_sent),
         cmocka_unit_test(a_once_request_takes_the_place_of_an_idle_connection_when_no_more_are_allowed),
         cmocka_unit_test(a_once_request_whose_connection_dies_unanswered_has_an_unknown_outcome),
         cmocka_unit_test(a_refused_connection_is_unavailable_names_the_cause_and_nothing_was_sent),

@@ -324,6 +324,60 @@ static void a_hundred_thousand_waiting_keys_do_not_slow_it_down(void **state)
     expect_wait(1000000, INT64_MAX);
 }
 
+static void expect_stats(int64_t now, uint64_t adds, uint64_t retries, size_t ready, size_t waiting)
+{
+    struct queue_stats s;
+
+    queue_stats(q, now, &s);
+    if (s.adds != adds || s.retries != retries || s.ready != ready || s.waiting != waiting)
+        fail_msg("at %lld: adds %llu retries %llu ready %zu waiting %zu", (long long)now, (unsigned long long)s.adds,
+            (unsigned long long)s.retries, s.ready, s.waiting);
+}
+
+static void what_is_due_and_what_waits_are_told_apart(void **state)
+{
+    (void)state;
+    expect_stats(0, 0, 0, 0, 0);
+    queue_add(q, "a", 0);
+    queue_add(q, "a", 0); /* merged */
+    queue_add_at(q, "b", 100);
+    queue_add_at(q, "c", 50);
+    (void)queue_add_backoff(q, "d", 10); /* due at 15 */
+    expect_stats(0, 4, 3, 1, 4);
+    expect_stats(14, 4, 3, 1, 4);
+    expect_stats(15, 4, 3, 2, 4);
+    expect_stats(50, 4, 3, 3, 4);
+    expect_stats(100, 4, 3, 4, 4);
+    expect_get(100, "a");
+    assert_int_equal(queue_waited_ms(q), 100);
+    expect_get(100, "d");
+    assert_int_equal(queue_waited_ms(q), 85);
+    queue_add(q, "a", 100); /* while it is processed: waits for its end */
+    expect_stats(100, 5, 3, 2, 2);
+    queue_done(q, "a");
+    expect_stats(100, 5, 3, 3, 3);
+}
+
+static void counting_what_is_due_agrees_with_taking_it(void **state)
+{
+    char key[16];
+    int64_t wake;
+    struct queue_stats s;
+
+    (void)state;
+    for (int i = 0; i < 500; i++) {
+        (void)snprintf(key, sizeof(key), "k%d", i);
+        queue_add_at(q, key, i * 7919 % 1000);
+    }
+    for (int64_t now = 0; now <= 1000; now += 50) {
+        size_t taken = 0;
+        queue_stats(q, now, &s);
+        while (queue_get(q, now, &wake))
+            taken++;
+        assert_int_equal(s.ready, taken);
+    }
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -340,6 +394,8 @@ int main(void)
         T(a_removed_key_does_not_come_back),
         T(a_key_added_after_its_removal_is_not_lost),
         T(random_steps_agree_with_a_simple_model),
+        T(what_is_due_and_what_waits_are_told_apart),
+        T(counting_what_is_due_agrees_with_taking_it),
         T(a_hundred_thousand_waiting_keys_do_not_slow_it_down),
     };
 

@@ -123,6 +123,30 @@ static void a_key_added_while_held_wakes_a_worker_when_done(void **state)
     stop(threads);
 }
 
+static void a_queue_that_is_held_hands_out_nothing_and_loses_nothing(void **state)
+{
+    pthread_t threads[WORKERS];
+    (void)state;
+
+    w = work_queue_new(NULL);
+    work_queue_hold(w, true);
+    start(threads);
+    atomic_store(&handled, 0);
+    work_queue_add(w, "7");
+    work_queue_add(w, "7");
+    work_queue_add_after(w, "8", 20);
+    clock_sleep_ms(50);
+    assert_int_equal(atomic_load(&handled), 0);
+    work_queue_hold(w, false);
+    for (int i = 0; i < 30000 && atomic_load(&handled) < 2; i++)
+        clock_sleep_ms(1);
+    assert_int_equal(atomic_load(&handled), 2);
+    work_queue_hold(w, true);
+    work_queue_add(w, "9");
+    stop(threads); /* also when it is held */
+    assert_int_equal(atomic_load(&handled), 2);
+}
+
 static void a_key_is_not_handed_out_before_it_is_due(void **state)
 {
     (void)state;
@@ -149,12 +173,45 @@ static void a_key_is_not_handed_out_before_it_is_due(void **state)
     assert_null(work_queue_free(NULL));
 }
 
+static void note_wait(void *ctx, int64_t waited_ms)
+{
+    int64_t *longest = ctx;
+
+    if (waited_ms > *longest)
+        *longest = waited_ms;
+}
+
+static void who_wants_to_know_is_told_how_long_a_key_was_due(void **state)
+{
+    struct queue_stats stats;
+    int64_t longest = -1;
+
+    (void)state;
+    w = work_queue_new(NULL);
+    work_queue_on_get(w, note_wait, &longest);
+    work_queue_add(w, "a");
+    clock_sleep_ms(20);
+    _cleanup_(freep) char *key = work_queue_get(w);
+    assert_string_equal(key, "a");
+    assert_true(longest >= 20);
+    work_queue_add_after(w, "b", 3600000);
+    work_queue_stats(w, &stats);
+    assert_int_equal(stats.adds, 2);
+    assert_int_equal(stats.retries, 1);
+    assert_int_equal(stats.ready, 0);
+    assert_int_equal(stats.waiting, 1);
+    work_queue_done(w, "a");
+    w = work_queue_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_wants_to_know_is_told_how_long_a_key_was_due),
         cmocka_unit_test(every_add_is_seen_and_no_key_is_held_twice),
         cmocka_unit_test(a_delayed_key_wakes_a_sleeping_worker),
         cmocka_unit_test(a_key_added_while_held_wakes_a_worker_when_done),
+        cmocka_unit_test(a_queue_that_is_held_hands_out_nothing_and_loses_nothing),
         cmocka_unit_test(a_key_is_not_handed_out_before_it_is_due),
     };
 
