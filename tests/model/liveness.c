@@ -122,6 +122,8 @@ static bool all_passes(struct walk *w)
 {
     for (unsigned p = 0; p < w->sink.config->processes; p++) {
         struct model_process *process = &w->world.process[p];
+        if (!process->passing && !process->core.leads)
+            continue;
         if (process->passing && !finish_pass(w, p))
             return false;
         bool awake = process->awake;

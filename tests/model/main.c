@@ -6,7 +6,8 @@
 
 #include <stdio.h>
 
-#define MAX_STATES 20000000
+#define MAX_STATES 40000000
+#define MAX_REDUCED 2000000
 
 static bool is_wanted(const struct model_config *config, int argc, char **argv)
 {
@@ -21,7 +22,7 @@ static int explore(const struct model_config *config)
     _cleanup_(buf_done) struct buf trace = BUF_INIT(1 << 24);
     struct model_figures f;
 
-    int r = model_explore(config, MAX_STATES, &f, &trace);
+    int r = model_explore(config, config->reduced ? MAX_REDUCED : MAX_STATES, &f, &trace);
     printf("%-12s %10zu %12zu %6zu %8zu %8zu %8.1f  %s\n", config->name, f.states, f.transitions, f.depth, f.cores,
         f.statuses, f.seconds, config->about);
     if (r < 0)

@@ -7,11 +7,12 @@
 
 bool model_fault(struct model_world *world, const struct model_config *config, enum model_fault fault)
 {
-    if (!(config->faults & fault) || (config->max_faults && !world->faults))
+    bool counted = config->max_faults > 0;
+
+    if (!(config->faults & fault) || (counted && !world->faults))
         return false;
-    if (config->max_faults)
-        world->faults--;
-    world->misfortune |= (fault & (FAULT_READ | FAULT_URL | FAULT_GATHER | FAULT_LAG)) == 0;
+    world->faults = (uint8_t)(world->faults - counted);
+    world->misfortune |= (fault & (FAULT_READ | FAULT_URL | FAULT_GATHER | FAULT_LAG | FAULT_LEASE)) == 0;
     return true;
 }
 
@@ -240,9 +241,10 @@ static void lease_moves(const struct model_world *world, unsigned process, struc
 
     for (unsigned p = 0; p < MODEL_PROCESSES; p++)
         led |= world->process[p].core.leads;
-    if (world->process[process].core.leads) {
+    if (world->process[process].core.leads && model_fault(&next, sink->config, FAULT_LEASE)) {
         model_tell(sink, "%c loses the lease", 'A' + (int)process);
         next.process[process].core.leads = false;
+        next.misfortune |= next.process[process].witness.ahead;
         model_emit(sink, &next);
     } else if (!led && !world->process[process].passing) {
         model_tell(sink, "%c leads", 'A' + (int)process);
@@ -257,7 +259,8 @@ static void process_moves(const struct model_world *world, unsigned process, str
     const struct model_process *p = &world->process[process];
     struct model_world next = *world;
 
-    model_loop_moves(world, process, sink);
+    if (p->passing || p->core.leads) /* the queue of one that does not lead is held */
+        model_loop_moves(world, process, sink);
     if (!p->passing && !p->fresh) {
         model_tell(sink, "%c's watch tells of the resource", 'A' + (int)process);
         model_world_watch(&next, process);
