@@ -155,7 +155,8 @@ static void lift_result(struct cmk_result *r, const struct model_core *c, const 
     const struct model_pending *p = &c->pending;
     enum cmk_effect effect = (enum cmk_effect)(p->effect - 1);
 
-    *r = (struct cmk_result){.begun_at = MODEL_NOW - p->age, .failed = p->error != MODEL_WELL, .err = lift_error(p->error)};
+    *r = (struct cmk_result){
+        .begun_at = MODEL_NOW - p->age, .failed = p->error != MODEL_WELL, .err = lift_error(p->error)};
     if (r->failed)
         return;
     if (effect == CMK_READ_ACCOUNT || effect == CMK_SEND)

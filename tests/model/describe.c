@@ -43,8 +43,8 @@ static void describe_azure(const struct model_azure *a, struct buf *ret)
     if (a->account.attached || a->account.identity)
         buf_printf(ret, ", identity %s", a->account.identity ? "default" : "attached");
     if (a->running.type)
-        buf_printf(ret, ", %s %s%s", cmk_step_type_name((enum cmk_step_type)a->running.type),
-            key_names[a->running.key], a->lags ? " not shown yet" : "");
+        buf_printf(ret, ", %s %s%s", cmk_step_type_name((enum cmk_step_type)a->running.type), key_names[a->running.key],
+            a->lags ? " not shown yet" : "");
     if (a->flight.type)
         buf_printf(ret, ", on its way since %d: %s %s", a->flight_age,
             cmk_step_type_name((enum cmk_step_type)a->flight.type), key_names[a->flight.key]);
@@ -60,8 +60,8 @@ static void describe_resource(const struct model_resource *r, struct buf *ret)
     buf_printf(ret, "; status %lld Ready=%s %s", (long long)s->status.observed_generation,
         cmk_truth_name((enum cmk_truth)s->ready), s->reason ? s->reason : "-");
     if (s->type)
-        buf_printf(ret, ", %s %s %s, attempt %lld", cmk_step_type_name((enum cmk_step_type)s->type),
-            key_names[s->key], s->status.operation.state, (long long)s->status.operation.attempts);
+        buf_printf(ret, ", %s %s %s, attempt %lld", cmk_step_type_name((enum cmk_step_type)s->type), key_names[s->key],
+            s->status.operation.state, (long long)s->status.operation.attempts);
 }
 
 void model_describe(const struct model_world *world, struct buf *ret)

@@ -1,6 +1,6 @@
-/* Breadth first over everything that can be reached. States lie one after another in the order in which they were found,
- * each with the number of the one it came from: the shortest way to a broken invariant is told by walking back and
- * then repeating that way with words. */
+/* Breadth first over everything that can be reached. States lie one after another in the order in which they were
+ * found, each with the number of the one it came from: the shortest way to a broken invariant is told by walking back
+ * and then repeating that way with words. */
 #include "model/model.h"
 
 #include "base/buf.h"
@@ -120,8 +120,8 @@ static void tell_one(struct model_sink *sink, const struct model_world *world)
 static void tell_transition(
     const struct explorer *e, const struct model_world *from, const struct model_world *to, struct buf *ret)
 {
-    struct teller t = {.sink = {.take = tell_one, .config = e->sink.config}, .want = to, .out = ret,
-        .words = BUF_INIT(1 << 16)};
+    struct teller t = {
+        .sink = {.take = tell_one, .config = e->sink.config}, .want = to, .out = ret, .words = BUF_INIT(1 << 16)};
 
     t.sink.tell = &t.words;
     model_world_moves(from, &t.sink);
@@ -190,7 +190,8 @@ static void explorer_done(struct explorer *e)
     free(e->table);
 }
 
-int model_explore(const struct model_config *config, size_t max_states, struct model_figures *ret, struct buf *ret_trace)
+int model_explore(
+    const struct model_config *config, size_t max_states, struct model_figures *ret, struct buf *ret_trace)
 {
     struct explorer e = {.sink = {.take = take, .config = config}, .max = max_states};
     struct model_world first;

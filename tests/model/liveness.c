@@ -1,10 +1,10 @@
-/* Once faults and other actors stop (Anvil's Eventually Stable Reconciliation): from any state, the fair steps alone lead
- * to Ready, or to a rest whose reason names what a person must do and is true of the world; and then nothing is written
- * any more.
+/* Once faults and other actors stop (Anvil's Eventually Stable Reconciliation): from any state, the fair steps alone
+ * lead to Ready, or to a rest whose reason names what a person must do and is true of the world; and then nothing is
+ * written any more.
  *
- * The fair steps are: a pass goes on, the watch tells, a timer runs out and a pass begins, Azure ends what it runs, well.
- * What was on its way arrives at once, or never: both are walked. That makes one way from every state, which is followed
- * until it has been quiet for longer than any age can tell; all states on it are then known to be well. */
+ * The fair steps are: a pass goes on, the watch tells, a timer runs out and a pass begins, Azure ends what it runs,
+ * well. What was on its way arrives at once, or never: both are walked. That makes one way from every state, which is
+ * followed until it has been quiet for longer than any age can tell; all states on it are then known to be well. */
 #include "model/model.h"
 
 #include "base/buf.h"
@@ -182,7 +182,8 @@ static const char *judge(const struct model_world *world)
         return "it comes to rest and the status is about an older generation";
     if (s->ready != CMK_TRUE)
         return is_true(s->reason, world) ? NULL : "it comes to rest with a reason that is not true";
-    if (!a->exists || a->account.state != STATE_SUCCEEDED || a->account.key != world->resource.key || a->account.revoked)
+    if (!a->exists || a->account.state != STATE_SUCCEEDED || a->account.key != world->resource.key ||
+        a->account.revoked)
         return "it comes to rest and claims Ready for what is not so";
     return s->open ? "it comes to rest as Ready with an open operation" : NULL;
 }
@@ -209,7 +210,8 @@ static const char *walk_on(struct walk *w)
     return "it never comes to rest: it still writes, or waits for nothing";
 }
 
-static const char *walk(const struct model_world *world, const struct model_config *config, bool arrives, struct buf *tell_to)
+static const char *walk(
+    const struct model_world *world, const struct model_config *config, bool arrives, struct buf *tell_to)
 {
     struct walk w = {.sink = {.config = config}, .world = *world, .tell = tell_to, .words = BUF_INIT(1 << 16)};
     struct model_sink nobody = {.config = config};

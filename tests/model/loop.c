@@ -131,6 +131,12 @@ static void read_culprit(const struct turn *t)
 
 /* ---- the change ---- */
 
+/* For the next change everything has to be looked at again. */
+static void sent(struct model_process *p, bool answered)
+{
+    p->witness = (struct model_witness){.answered = answered};
+}
+
 static void send_arrives(const struct turn *t, bool answered)
 {
     struct model_world world = decided(t);
@@ -141,8 +147,7 @@ static void send_arrives(const struct turn *t, bool answered)
 
     if (!answered && (t->fair || !model_fault(&world, t->sink->config, FAULT_ANSWER)))
         return;
-    p->witness.ahead = false;
-    p->witness.evidence = 0;
+    sent(p, answered);
     pending.error = (uint8_t)model_world_arrive(&world, &change, t->sink);
     pending.account = world.azure.account;
     pending.url = (uint8_t)(t->process + 1);
@@ -162,10 +167,9 @@ static void send_flies(const struct turn *t)
 
     if (t->fair || !model_fault(&world, t->sink->config, FAULT_LATE))
         return;
-    p->witness.ahead = false;
-    p->witness.evidence = 0;
-    world.azure.flight = (struct model_change){
-        .type = t->step->type, .key = p->core.resource.key, .sender = (uint8_t)t->process};
+    sent(p, false);
+    world.azure.flight =
+        (struct model_change){.type = t->step->type, .key = p->core.resource.key, .sender = (uint8_t)t->process};
     world.azure.flight_age = 0;
     world.unknown = EVERYBODY;
     pend(t, &world, (struct model_pending){.error = MODEL_CUT}, "no answer, and it may still arrive");
@@ -177,8 +181,7 @@ static void send_is_refused(const struct turn *t, enum model_error error)
 
     if (t->fair || !model_fault(&world, t->sink->config, FAULT_REFUSE))
         return;
-    actor(t, &world)->witness.ahead = false;
-    actor(t, &world)->witness.evidence = 0;
+    sent(actor(t, &world), true);
     world.unknown = EVERYBODY;
     world.misfortune |= error == MODEL_BAD;
     pend(t, &world, (struct model_pending){.error = (uint8_t)error}, model_error_name(error));

@@ -1,5 +1,5 @@
-/* model [--reduced | NAME...]: explores the configurations and prints what each of them was; exits with 1 and a trace at
- * the first that is broken. */
+/* model [--reduced | NAME...]: explores the configurations and prints what each of them was; exits with 1 and a trace
+ * at the first that is broken. */
 #include "base/buf.h"
 #include "base/str.h"
 #include "model/configs.h"

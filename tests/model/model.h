@@ -1,22 +1,23 @@
 /* A model of the whole: the shipped rules in an abstract world, every state that can be reached.
  *
- * The simulation (tests/sim) tries lives; this tries all of them, within bounds. The rules are not modelled: cmk_next(),
- * cmk_fold(), cmk_write_ahead() and cmk_conclude() run as they are shipped. What is abstract is what surrounds them:
+ * The simulation (tests/sim) tries lives; this tries all of them, within bounds. The rules are not modelled:
+ * cmk_next(), cmk_fold(), cmk_write_ahead() and cmk_conclude() run as they are shipped. What is abstract is what
+ * surrounds them:
  *
  *   - an account in Azure that is at rest, held by an operation (ours or somebody's) or broken, with one of four keys;
  *   - a change on its way there, which arrives, late or at once, or never, but once at most;
  *   - the resource as the API server holds it, whose status is interned: a number names a real struct cmk_status;
- *   - one or two processes, each between two effects of a pass or at rest, which may die at any effect and whose picture
- *     of the resource may be old;
+ *   - one or two processes, each between two effects of a pass or at rest, which may die at any effect and whose
+ * picture of the resource may be old;
  *   - whoever else there is: people who edit, others who change the account, faults of every call.
  *
  * A state is a plain struct without pointers or holes, so that equal states are equal bytes. Time is ages, capped where
- * no rule can tell the difference any more; one unit of time is 1 ms of the rules' clock, so that no text with a time or
- * a duration in it ever differs (options.c chooses thresholds of a few units each).
+ * no rule can tell the difference any more; one unit of time is 1 ms of the rules' clock, so that no text with a time
+ * or a duration in it ever differs (options.c chooses thresholds of a few units each).
  *
- * One transition of a process is: fold what the last effect brought, with the time of now; ask the rules until they name
- * an effect; perform that one effect. Everything else happens between effects. What loop.c does with a step mirrors
- * controller/reconcile.c, and has to be kept like it.
+ * One transition of a process is: fold what the last effect brought, with the time of now; ask the rules until they
+ * name an effect; perform that one effect. Everything else happens between effects. What loop.c does with a step
+ * mirrors controller/reconcile.c, and has to be kept like it.
  *
  * What is assumed, and could not be shown otherwise:
  *   - a request reaches Azure within settle / 2 of being sent, or never (azure-facts 5.1: 60 s);
@@ -125,6 +126,7 @@ struct model_witness {
     struct model_account account;
     uint8_t evidence; /* 0: not read, 1: well, 2: fails */
     uint8_t ahead;    /* the change was written ahead in this pass and not sent yet */
+    uint8_t answered; /* this pass has sent one, and had an answer */
 };
 
 struct model_process {
@@ -140,12 +142,13 @@ struct model_process {
 struct model_world {
     struct model_resource resource;
     struct model_azure azure;
-    uint8_t older; /* another resource for the account, older than ours */
-    uint8_t edits; /* left */
-    uint8_t acts;  /* left to others in Azure */
-    uint8_t faults; /* left to the network */
+    uint8_t older;                 /* another resource for the account, older than ours */
+    uint8_t edits;                 /* left */
+    uint8_t acts;                  /* left to others in Azure */
+    uint8_t faults;                /* left to the network */
     uint8_t accepted[KEY_FOREIGN]; /* for the oracle: a change to this key that Azure accepted and that did not fail */
-    uint8_t unknown; /* for the oracle: the outcome of the last change is unknown, to those who have not read since (bits) */
+    uint8_t unknown;    /* for the oracle: the outcome of the last change is unknown, to those who have not read since
+                           (bits) */
     uint8_t misfortune; /* for the oracle: something failed that may fail a change */
     struct model_process process[MODEL_PROCESSES];
 };
@@ -180,10 +183,10 @@ enum model_fault {
     FAULT_ANSWER = 8, /* a change arrives and its answer is lost */
     FAULT_LATE = 16,  /* it arrives later, or never */
     FAULT_REFUSE = 32,
-    FAULT_WRITE = 64,  /* a status write fails, or its answer is lost */
+    FAULT_WRITE = 64, /* a status write fails, or its answer is lost */
     FAULT_CRASH = 128,
-    FAULT_END = 256,   /* an operation fails */
-    FAULT_LAG = 512,   /* the account shows what was done a little later than it rests */
+    FAULT_END = 256,    /* an operation fails */
+    FAULT_LAG = 512,    /* the account shows what was done a little later than it rests */
     FAULT_STALE = 1024, /* the watch may be late */
     FAULT_LEASE = 2048, /* the lease changes hands at any moment */
 };
@@ -193,7 +196,7 @@ struct model_config {
     unsigned edits, acts, faults; /* what there is of each */
     uint8_t max_edits, max_acts, max_faults;
     uint8_t processes;
-    bool patient; /* a long outage is told apart from a short one */
+    bool patient;  /* a long outage is told apart from a short one */
     bool identity; /* the identity steps come before the key */
     bool manual;
     bool reduced; /* part of the fast suite */
@@ -234,12 +237,21 @@ void model_status_forget(void);
 size_t model_status_count(void);
 
 /* core.c */
-enum model_error { MODEL_WELL, MODEL_NOT_FOUND, MODEL_DENIED, MODEL_THROTTLED, MODEL_DOWN, MODEL_CUT, MODEL_LOCKED, MODEL_BAD };
+enum model_error {
+    MODEL_WELL,
+    MODEL_NOT_FOUND,
+    MODEL_DENIED,
+    MODEL_THROTTLED,
+    MODEL_DOWN,
+    MODEL_CUT,
+    MODEL_LOCKED,
+    MODEL_BAD
+};
 struct model_step {
     struct model_core core; /* folded; when the pass rests or writes ahead with what is to be written as its status */
     uint8_t effect, type, phase, reason, backoff, bounded;
     uint8_t settled; /* how many conclusions were drawn on the way */
-    uint8_t wake;   /* units from now, 0: never */
+    uint8_t wake;    /* units from now, 0: never */
     const char *rule;
     const char *conclusions[4];
 };
@@ -255,7 +267,7 @@ struct model_sink {
     const struct model_config *config;
     struct buf *tell;
     const struct model_step *rested; /* the step that ended a pass in the last transition, for whoever walks */
-    const char *broken; /* the first invariant that broke in this transition */
+    const char *broken;              /* the first invariant that broke in this transition */
     bool wrote;
 };
 void model_tell(struct model_sink *sink, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -309,7 +321,8 @@ struct model_figures {
 };
 /* Everything that can be reached; -1 with a trace in *ret_trace when an invariant breaks. max_states: exceeding it is a
  * failure. */
-int model_explore(const struct model_config *config, size_t max_states, struct model_figures *ret, struct buf *ret_trace);
+int model_explore(
+    const struct model_config *config, size_t max_states, struct model_figures *ret, struct buf *ret_trace);
 
 void model_liveness_forget(void);
 /* liveness.c: from this world, without faults, a good end. Returns NULL, or what is wrong. */

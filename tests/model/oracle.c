@@ -8,7 +8,8 @@ static void broken(struct model_sink *sink, const char *what)
         sink->broken = what;
 }
 
-/* The spec that the change was written ahead for: the write was conditional on it, so it was in force at that moment. */
+/* The spec that the change was written ahead for: the write was conditional on it, so it was in force at that moment.
+ */
 static void check_spec(const struct model_resource *r, const struct model_core *core, struct model_sink *sink)
 {
     if (r->deleting)
@@ -38,6 +39,8 @@ static void check_seen(const struct model_process *p, const struct model_step *s
 {
     const struct model_witness *w = &p->witness;
 
+    if (w->answered)
+        broken(sink, "a change is sent in a pass in which Azure has answered one");
     if (!w->ahead)
         broken(sink, "a change is sent that was not written ahead in this pass");
     if (w->read != 2)
@@ -52,7 +55,8 @@ static void check_seen(const struct model_process *p, const struct model_step *s
 
 /* What the API server holds is what is sent: else a crash now would forget it. Somebody may have edited the spec since,
  * or another process have ended the record, but only after this process wrote it. */
-static void check_record(const struct model_world *world, unsigned process, const struct model_step *step, struct model_sink *sink)
+static void check_record(
+    const struct model_world *world, unsigned process, const struct model_step *step, struct model_sink *sink)
 {
     const struct model_status *held = model_status(world->resource.status);
     const struct model_status *ours = model_status(step->core.status);

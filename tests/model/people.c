@@ -73,7 +73,8 @@ static void other_edits(const struct model_world *world, struct model_sink *sink
     }
 }
 
-static bool may_act(struct model_world *next, const struct model_world *world, const struct model_sink *sink, enum model_act act)
+static bool may_act(
+    struct model_world *next, const struct model_world *world, const struct model_sink *sink, enum model_act act)
 {
     *next = *world;
     if (!(sink->config->acts & act) || world->acts == 0)

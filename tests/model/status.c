@@ -1,6 +1,6 @@
-/* Statuses by number. Each is a real struct cmk_status in a canonical form: times are ages capped where no rule can tell
- * them apart, what no rule reads is left out, and the list of checks is folded into one digest. Two statuses have one
- * number if and only if cmk_status_equal() would call them equal, a unit of time being too short for any text. */
+/* Statuses by number. Each is a real struct cmk_status in a canonical form: times are ages capped where no rule can
+ * tell them apart, what no rule reads is left out, and the list of checks is folded into one digest. Two statuses have
+ * one number if and only if cmk_status_equal() would call them equal, a unit of time being too short for any text. */
 #include "base/buf.h"
 #include "base/digest.h"
 #include "base/map.h"
@@ -15,8 +15,8 @@
 #define CAP_RETRY 4
 #define CAP_STARTED 2
 
-const char *const model_keys[] = {NULL, "https://v01.vault.azure.net/keys/first", "https://v01.vault.azure.net/keys/second",
-    "https://v01.vault.azure.net/keys/foreign"};
+const char *const model_keys[] = {NULL, "https://v01.vault.azure.net/keys/first",
+    "https://v01.vault.azure.net/keys/second", "https://v01.vault.azure.net/keys/foreign"};
 
 static struct model_status *all;
 static size_t n_all, room;
@@ -130,8 +130,8 @@ static void serialize(struct buf *b, const struct cmk_status *s)
     write_rest(b, s);
     for (size_t i = 0; i < s->n_conditions; i++) {
         const struct cmk_condition *c = &s->conditions[i];
-        buf_printf(b, "%s %d %lld %s %s\n", c->type, (int)c->status, (long long)c->observed_generation, c->reason,
-            c->message);
+        buf_printf(
+            b, "%s %d %lld %s %s\n", c->type, (int)c->status, (long long)c->observed_generation, c->reason, c->message);
     }
 }
 

@@ -1,4 +1,5 @@
-/* What happens by itself: Azure works, requests arrive, time passes, the watch tells, leases change hands, processes die. */
+/* What happens by itself: Azure works, requests arrive, time passes, the watch tells, leases change hands, processes
+ * die. */
 #include "model/model.h"
 
 #include "base/mem.h"
@@ -154,8 +155,8 @@ void model_world_flight_arrives(struct model_world *world, struct model_sink *si
 
 static void operation_moves(const struct model_world *world, struct model_sink *sink)
 {
-    static const char *const ends[] = {[END_WELL] = "ends well", [END_PASSING] = "fails, which may pass",
-        [END_FINAL] = "fails for good"};
+    static const char *const ends[] = {
+        [END_WELL] = "ends well", [END_PASSING] = "fails, which may pass", [END_FINAL] = "fails for good"};
     bool ours = world->azure.holder == HOLDER_OURS;
 
     for (int end = END_WELL; end <= END_FINAL; end++) {
