@@ -221,7 +221,7 @@ static struct reconcile_verdict run(struct pass *p)
     struct cmk_step step;
 
     for (int i = 0; i < MAX_EFFECTS; i++) {
-        struct cmk_result result = {.err = ERR_INIT};
+        struct cmk_result result = {.begun_at = p->view.now, .err = ERR_INIT};
         struct err err = ERR_INIT;
 
         cmk_next(&p->view, &step);

@@ -41,13 +41,13 @@ static void take_text(char **slot, const char *s, size_t max)
     cmk_cut(*slot, max);
 }
 
-static void take_account(struct cmk_view *view, struct cmk_account *account)
+static void take_account(struct cmk_view *view, struct cmk_account *account, int64_t begun_at)
 {
     cmk_account_done(&view->account);
     view->account = *account;
     cmk_account_cut(&view->account);
     *account = (struct cmk_account){0};
-    view->account.observed_at = view->now;
+    view->account.observed_at = begun_at ? begun_at : view->now;
     view->account_fact = CMK_KNOWN;
     view->failing_since = 0;
     if (!cmk_operation_open(&view->status.operation) || !cmk_is_at_rest(view->account.provisioning_state))
@@ -69,7 +69,7 @@ static void fold_account(struct cmk_view *view, struct cmk_result *result)
     if (result->failed)
         account_failed(view, &result->err);
     else
-        take_account(view, &result->account);
+        take_account(view, &result->account, result->begun_at);
 }
 
 /* 404, 403, a URL that we may not follow, or an answer that makes no sense: the account is the only source from now on.
@@ -172,7 +172,7 @@ static void fold_sent(struct cmk_view *view, struct cmk_result *result)
     op->started_at = op->last_observed_at = view->now;
     view->quiet_since = 0;
     view->operation_lost = false;
-    take_account(view, &result->account);
+    take_account(view, &result->account, result->begun_at);
     if (cmk_is_at_rest(view->account.provisioning_state))
         view->account_fact = CMK_UNREAD; /* nothing is running: what the account shows is to be read, not believed */
 }

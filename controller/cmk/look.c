@@ -138,7 +138,7 @@ int64_t cmk_wake_at(const struct look *look, enum cmk_wake wake, bool *ret_backo
         return look->op->started_at + o->propagation;
     case WAKE_SETTLE: {
         int64_t end = look->op->requested_at + o->settle, poll = v->now + o->poll_min;
-        return poll < end ? poll : end;
+        return poll < end || end <= v->now ? poll : end; /* over already: the last look was too early for it */
     }
     case WAKE_WINDOW: {
         int64_t opens = look->window.opens_at, resync = v->now + o->resync;

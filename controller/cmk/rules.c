@@ -160,9 +160,10 @@ static bool lost_and_shown(const struct look *l)
     return answer_is_lost(l) && l->op_shows;
 }
 
+/* By the time of the look, not by now: one that took long may show an account that the request had yet to reach. */
 static bool lost_and_young(const struct look *l)
 {
-    return answer_is_lost(l) && l->view->now < l->op->requested_at + l->view->options->settle;
+    return answer_is_lost(l) && l->account->observed_at < l->op->requested_at + l->view->options->settle;
 }
 
 /* ---- predicates: an operation that Azure has accepted ---- */
@@ -233,7 +234,7 @@ static bool running_and_shown(const struct look *l)
 
 static bool running_not_shown_yet(const struct look *l)
 {
-    return is_running(l) && l->view->now < l->view->quiet_since + l->view->options->settle;
+    return is_running(l) && l->account->observed_at < l->view->quiet_since + l->view->options->settle;
 }
 
 /* ---- predicates: nothing is under way ---- */

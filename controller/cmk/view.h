@@ -129,6 +129,7 @@ const char *cmk_rule_name(size_t i);
 
 /* What an effect brought. Members are moved into the view by cmk_fold. */
 struct cmk_result {
+    int64_t begun_at; /* wall ms; 0: just now. What it brought may be as old as that, however late it is folded */
     bool failed;
     struct err err;
     struct cmk_account account; /* CMK_READ_ACCOUNT, CMK_SEND when accepted */

@@ -166,6 +166,12 @@ static void w_unread(struct scene *s, const char *v _unused_)
     s->view.account_fact = CMK_UNREAD;
 }
 
+/* The look at the account began so long ago. */
+static void w_seen(struct scene *s, const char *v)
+{
+    s->view.account.observed_at = NOW - span(v);
+}
+
 static void w_state(struct scene *s, const char *v)
 {
     str_replace(&s->view.account.provisioning_state, v);
@@ -477,6 +483,7 @@ static const struct {
     {"poll-failed", w_poll_failed},
     {"lost", w_lost},
     {"quiet", w_quiet},
+    {"seen", w_seen},
     {"no-lease", w_no_lease},
     {"armed", w_armed},
     {"sent", w_sent},

@@ -28,6 +28,7 @@ struct rig {
     const char *account_key;
     enum err_kind read_fails, later_reads_fail;
     size_t reads;
+    int64_t read_takes, now; /* ms */
     enum err_kind send_fails;
     enum err_kind write_fails_at[4]; /* the first, second, ... status write */
     enum err_kind operation_write_fails;
@@ -52,6 +53,7 @@ static int read_account(void *ctx, const char *account_id, struct cmk_account *r
 
     buf_putc(&rig->calls, 'r');
     assert_string_equal(account_id, ACCOUNT);
+    rig->now += rig->read_takes;
     if (fails(rig->reads++ ? rig->later_reads_fail : rig->read_fails, err) < 0)
         return -1;
     *ret = (struct cmk_account){.name = xstrdup("orders"),
@@ -144,9 +146,9 @@ static void record(
     buf_printf(&rig->events, "%s@%s ", event->reason, resource_version);
 }
 
-static int64_t now_ms(void *ctx _unused_)
+static int64_t now_ms(void *ctx)
 {
-    return NOW;
+    return NOW + ((struct rig *)ctx)->now;
 }
 
 static bool holds_lease(void *ctx)
@@ -269,6 +271,25 @@ static void nothing_is_sent_when_the_write_ahead_is_not_taken(void **state _unus
         struct reconcile_verdict verdict = pass(rig, "rgw");
         assert_true(verdict.backoff);
     }
+}
+
+/* What the read shows may be as old as its beginning, and the request have arrived since. */
+static void a_look_that_took_long_does_not_say_that_a_change_had_no_effect(void **state _unused_)
+{
+    _cleanup_(rig_freep) struct rig *rig = rig_new();
+    struct cmk_resource resource = resource_new();
+
+    resource.status.operation = (struct cmk_operation){.type = CMK_ENABLE_KEY,
+        .state = xstrdup(CMK_REQUESTED),
+        .target = xstrdup(KEY),
+        .requested_at = NOW - 60000,
+        .attempts = 1};
+    (void)store_put(rig->store, &resource);
+    rig->read_takes = 90000;
+    struct reconcile_verdict verdict = pass(rig, "rw");
+    assert_string_equal(verdict.rule, "lost-answer-unsettled");
+    assert_int_equal(verdict.after_ms, cmk_default_options.poll_min);
+    assert_int_equal(rig->status.account.observed_at, NOW);
 }
 
 static void a_resource_that_is_gone_at_the_write_ahead_ends_the_pass(void **state _unused_)
@@ -459,6 +480,7 @@ int main(void)
         cmocka_unit_test(a_resource_that_is_being_deleted_is_not_written),
         cmocka_unit_test(a_change_is_written_ahead_and_the_account_read_again_before_it_is_sent),
         cmocka_unit_test(nothing_is_sent_when_the_write_ahead_is_not_taken),
+        cmocka_unit_test(a_look_that_took_long_does_not_say_that_a_change_had_no_effect),
         cmocka_unit_test(a_resource_that_is_gone_at_the_write_ahead_ends_the_pass),
         cmocka_unit_test(what_was_sent_is_recorded_although_somebody_edits_the_resource),
         cmocka_unit_test(a_lease_that_is_lost_ends_the_pass_before_the_next_effect),
