@@ -28,7 +28,8 @@ struct kube_config {
     char *server_name;
     char *proxy;
     char *ca_pem;
-    char *ca_file; /* where it came from, when that is a file that may be renewed; goes with token_file */
+    char *ca_file; /* where it came from, when that is a file: with a token_file both are read again, being renewed
+                      alike */
     char *client_cert_pem;
     struct secret *client_key_pem;
     struct secret *token;

@@ -59,7 +59,7 @@ int kube_credentials_new(struct kube_credentials **ret, const struct kube_config
     (void)pthread_mutex_init(&c->lock, NULL);
     c->source = xstrdup(config->source ? config->source : "Kubernetes configuration");
     c->ca_pem = xstrdup(config->ca_pem);
-    c->ca_file = xstrdup(config->ca_file);
+    c->ca_file = config->client_cert_pem ? NULL : xstrdup(config->ca_file); /* that identity is the files' as well */
     c->server_name = xstrdup(config->server_name);
     c->token_file = xstrdup(config->token_file);
     c->token = config->token_file ? NULL : secret_ref(config->token);

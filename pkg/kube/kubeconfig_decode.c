@@ -77,7 +77,7 @@ static int decode_server(const struct kubeconfig_place *at, struct kube_config *
 static int decode_cluster(const struct kubeconfig_place *at, struct kube_config *config, struct err *err)
 {
     _cleanup_(buf_done) struct buf ca = BUF_INIT(MAX_PEM);
-    const char *server_name, *proxy;
+    const char *server_name, *proxy, *ca_data, *ca_path;
 
     const cJSON *insecure = json_member(at->object, "insecure-skip-tls-verify");
     if (insecure && !cJSON_IsNull(insecure) && !cJSON_IsFalse(insecure))
@@ -90,8 +90,11 @@ static int decode_cluster(const struct kubeconfig_place *at, struct kube_config 
         return -1;
     if (proxy && !kube_proxy_is_usable(proxy))
         return kubeconfig_fail(at, "proxy-url", err, "only http and https proxies are understood");
-    if (load_pem(at, "certificate-authority", "certificate-authority-data", &ca, err) < 0)
+    if (load_pem(at, "certificate-authority", "certificate-authority-data", &ca, err) < 0 ||
+        kubeconfig_text(at, "certificate-authority-data", &ca_data, err) < 0 ||
+        kubeconfig_text(at, "certificate-authority", &ca_path, err) < 0)
         return -1;
+    config->ca_file = ca_path && !ca_data ? resolve(at, ca_path) : NULL;
     config->server_name = xstrdup(server_name);
     config->proxy = xstrdup(proxy);
     config->ca_pem = ca.len ? buf_take(&ca) : NULL;

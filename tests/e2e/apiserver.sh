@@ -103,7 +103,7 @@ make_certificates() { # once for a folder; the marker file is written last
         new_certificate server /CN=kube-apiserver \
             'subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc'
         new_certificate admin /O=system:masters/CN=admin 'extendedKeyUsage=clientAuth'
-        new_key "$PKI/service-account.key"
+        [[ -e $PKI/service-account.key ]] || new_key "$PKI/service-account.key" # tokens outlive a new authority
         : >"$PKI/complete"
     )
 }

@@ -49,6 +49,8 @@ static void files_are_found_beside_the_kubeconfig_and_data_goes_before_files(voi
     scratch_write(dir, "config", text, 0);
     assert_int_equal(load(&c, dir, "config", NULL, &err), 0);
     assert_string_equal(c->ca_pem, "CA FILE");
+    _cleanup_(freep) char *ca_file = scratch_path(dir, "ca.pem");
+    assert_string_equal(c->ca_file, ca_file);
     assert_string_equal(c->client_cert_pem, "CERT");
     assert_string_equal(secret_reveal(c->client_key_pem), "KEY FILE");
     assert_string_equal(c->namespace_name, "default");
