@@ -18,6 +18,7 @@ Prints a Markdown table, and writes all figures as JSON. About half an hour.
   --output    where the JSON goes (default build/bench.json)
   --skip      parts to leave out, of: build, test, image, idle, latency, life, steady, big
   --big       resources in the big fleet (default 100000)
+  --big-alone the peer does not take part in that
   --steady    seconds over which the steady state is watched (default 630, in which each resource's turn comes once, as
               it does every 10 minutes by default; in a shorter one it comes once, too, so that processor time is higher)
 
@@ -26,7 +27,7 @@ TEXT
 }
 die() { printf 'bench.sh: %s\n' "$*" >&2; exit 1; }
 
-quick='' readme='' output=build/bench.json skip=, big='' steady=''
+quick='' readme='' output=build/bench.json skip=, big='' big_alone='' steady=''
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=1 ;;
@@ -34,6 +35,7 @@ while [ $# -gt 0 ]; do
     --output) output=${2:?--output needs a file}; shift ;;
     --skip) skip=,${2:?--skip needs parts},; shift ;;
     --big) big=${2:?--big needs a number}; shift ;;
+    --big-alone) big_alone=1 ;;
     --steady) steady=${2:?--steady needs seconds}; shift ;;
     --help | -h) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;

@@ -212,6 +212,17 @@ static void publish_name(struct cmk_view *view, const struct look *look)
     str_replace(&status->account.name, strrchr(view->resource->spec.account_id, '/') + 1);
 }
 
+/* From the operation's record, which survives a status that could not be written (see kube_port.write_operation), and
+ * not at the moment of its end, which does not come again. A key change is no first encryption. */
+static void publish_encrypted_at(struct cmk_view *view)
+{
+    const struct cmk_operation *op = &view->status.operation;
+
+    if (op->type == CMK_ENABLE_KEY && str_eq(op->state, CMK_SUCCEEDED) && !op->previous_key_uri && op->completed_at &&
+        !view->status.encrypted_at)
+        view->status.encrypted_at = op->completed_at;
+}
+
 /* Conditions that this step says nothing about are as true of the new generation as of the old one. */
 static void touch_generation(struct cmk_view *view)
 {
@@ -240,6 +251,7 @@ void cmk_conclude(struct cmk_view *view, const struct cmk_step *step)
     if (view->account_fact == CMK_KNOWN && look.spec_ok)
         publish_facts(view, &look);
     publish_name(view, &look);
+    publish_encrypted_at(view);
     set_encrypting(view, step);
     set_ready(view, step, reason);
     touch_generation(view);

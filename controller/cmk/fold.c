@@ -198,8 +198,6 @@ static void operation_done(struct cmk_view *view)
     end_operation(view, CMK_SUCCEEDED, NULL, NULL);
     str_replace(&op->error_code, NULL);
     str_replace(&op->error_message, NULL);
-    if (op->type == CMK_ENABLE_KEY && !op->previous_key_uri && !view->status.encrypted_at)
-        view->status.encrypted_at = op->completed_at;
 }
 
 static void no_effect(struct cmk_view *view)

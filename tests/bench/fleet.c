@@ -22,21 +22,22 @@ static const struct kube_resource cosmoscmks = {.group = "cosmoscmk.io", .versio
 struct fleet {
     struct kube_client *kube;
     const char *ns, *prefix;
-    int64_t count, subscriptions, jobs, pause_ms;
+    int64_t count, subscriptions, block, jobs, pause_ms;
     atomic_llong next;
     atomic_bool failed;
 };
 
-static void subscription_of(int64_t i, int64_t subscriptions, char ret[static SUBSCRIPTION_SIZE])
+static void subscription_of(const struct fleet *f, int64_t i, char ret[static SUBSCRIPTION_SIZE])
 {
-    (void)snprintf(ret, SUBSCRIPTION_SIZE, "00000000-0000-4000-8000-%012llx", (long long)(i % subscriptions));
+    (void)snprintf(ret, SUBSCRIPTION_SIZE, "00000000-0000-4%03llx-8000-%012llx", (long long)f->block,
+        (long long)(i % f->subscriptions));
 }
 
 static cJSON *resource_of(const struct fleet *f, int64_t i)
 {
     char subscription[SUBSCRIPTION_SIZE];
 
-    subscription_of(i, f->subscriptions, subscription);
+    subscription_of(f, i, subscription);
     _cleanup_(freep) char *name = xasprintf("%s-%06lld", f->prefix, (long long)i);
     _cleanup_(freep) char *account =
         xasprintf("/subscriptions/%s/resourceGroups/bench/providers/Microsoft.DocumentDB/databaseAccounts/%s",
@@ -133,7 +134,7 @@ static void print_accounts(const struct fleet *f, int64_t encrypt_s)
     char subscription[SUBSCRIPTION_SIZE];
 
     for (int64_t i = 1; i <= f->count; i++) {
-        subscription_of(i, f->subscriptions, subscription);
+        subscription_of(f, i, subscription);
         printf("{\"name\":\"%s-%06lld\",\"subscription\":\"%s\",\"resourceGroup\":\"bench\",", f->prefix, (long long)i,
             subscription);
         if (encrypt_s < 0)
@@ -159,9 +160,9 @@ static int connect_to(struct fleet *f, struct http_engine **ret_engine)
 
 static int usage(void)
 {
-    (void)fputs("usage: bench-fleet create NAMESPACE PREFIX COUNT SUBSCRIPTIONS JOBS PAUSE_MS\n"
+    (void)fputs("usage: bench-fleet create NAMESPACE PREFIX COUNT SUBSCRIPTIONS[:BLOCK] JOBS PAUSE_MS\n"
                 "       bench-fleet count NAMESPACE\n"
-                "       bench-fleet accounts PREFIX COUNT SUBSCRIPTIONS ENCRYPT_SECONDS|-1\n",
+                "       bench-fleet accounts PREFIX COUNT SUBSCRIPTIONS[:BLOCK] ENCRYPT_SECONDS|-1\n",
         stderr);
     return 2;
 }
@@ -171,6 +172,16 @@ static bool number(const char *text, int64_t *ret)
     return str_to_i64(text, -1, 1000000, ret);
 }
 
+/* N, or N:BLOCK for subscriptions that no other block has. */
+static bool take_subscriptions(struct fleet *f, const char *text)
+{
+    const char *colon = strchr(text, ':');
+    _cleanup_(freep) char *n = colon ? xstrndup(text, (size_t)(colon - text)) : xstrdup(text);
+
+    return number(n, &f->subscriptions) && f->subscriptions > 0 &&
+           (!colon || str_to_i64(colon + 1, 0, 4095, &f->block));
+}
+
 int main(int argc, char **argv)
 {
     _cleanup_(http_engine_freep) struct http_engine *engine = NULL;
@@ -178,15 +189,14 @@ int main(int argc, char **argv)
     int64_t encrypt_s;
     int r = 1;
 
-    if (argc == 6 && str_eq(argv[1], "accounts") && number(argv[3], &f.count) && number(argv[4], &f.subscriptions) &&
-        number(argv[5], &encrypt_s) && f.subscriptions > 0) {
+    if (argc == 6 && str_eq(argv[1], "accounts") && number(argv[3], &f.count) && take_subscriptions(&f, argv[4]) &&
+        number(argv[5], &encrypt_s)) {
         f.prefix = argv[2];
         print_accounts(&f, encrypt_s);
         return 0;
     }
     bool creates = argc == 8 && str_eq(argv[1], "create") && number(argv[4], &f.count) &&
-                   number(argv[5], &f.subscriptions) && number(argv[6], &f.jobs) && number(argv[7], &f.pause_ms) &&
-                   f.subscriptions > 0;
+                   take_subscriptions(&f, argv[5]) && number(argv[6], &f.jobs) && number(argv[7], &f.pause_ms);
     if (!creates && !(argc == 3 && str_eq(argv[1], "count")))
         return usage();
     f.ns = argv[2];

@@ -54,7 +54,7 @@ rules:
     users: ["system:serviceaccount:$SYSTEM:$ACCOUNT"]
   - level: None
 YAML
-    APISERVER_FLAGS="--audit-policy-file=$work/audit.yaml --audit-log-path=$work/audit.log" ./apiserver.sh start "$work/api"
+    APISERVER_FLAGS="--feature-gates=WatchList=false --audit-policy-file=$work/audit.yaml --audit-log-path=$work/audit.log" ./apiserver.sh start "$work/api"
     export KUBECONFIG=$work/api/kubeconfig
 }
 

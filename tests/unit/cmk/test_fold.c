@@ -325,21 +325,42 @@ static void how_an_operation_ends(void **state)
     }
 }
 
+/* When it was encrypted is read off the record of the operation, whichever pass concludes. */
+static void settle_and_conclude(struct scene *scene)
+{
+    const struct cmk_step step = {.effect = CMK_REST, .reason = CMK_REASON_ENCRYPTED, .phase = CMK_IS_READY};
+
+    settle(scene, CMK_OP_DONE);
+    cmk_conclude(&scene->view, &step);
+}
+
 static void encrypted_at_is_the_first_time_only(void **state)
 {
     _cleanup_(scene_done) struct scene scene;
     (void)state;
 
     scene_init(&scene, "op=EnableKey:Dequeued");
-    settle(&scene, CMK_OP_DONE);
+    settle_and_conclude(&scene);
     assert_int_equal(scene.view.status.encrypted_at, NOW);
     scene_add(&scene, "op=EnableKey:Dequeued");
     scene.view.now += DAY;
     str_replace(&op_of(&scene)->previous_key_uri, OTHER_KEY);
     op_of(&scene)->completed_at = 0;
-    settle(&scene, CMK_OP_DONE);
+    settle_and_conclude(&scene);
     assert_int_equal(scene.view.status.encrypted_at, NOW);
     assert_int_equal(op_of(&scene)->completed_at, NOW + DAY);
+}
+
+static void encrypted_at_survives_a_status_that_was_not_written(void **state)
+{
+    const struct cmk_step step = {.effect = CMK_REST, .reason = CMK_REASON_ENCRYPTED, .phase = CMK_IS_READY};
+    _cleanup_(scene_done) struct scene scene;
+    (void)state;
+
+    scene_init(&scene, "op=EnableKey:Succeeded");
+    op_of(&scene)->completed_at = NOW - DAY; /* recorded by itself, see kube_port.write_operation */
+    cmk_conclude(&scene.view, &step);
+    assert_int_equal(scene.view.status.encrypted_at, NOW - DAY);
 }
 
 static void a_key_change_says_nothing_about_when_it_was_encrypted(void **state)
@@ -349,7 +370,7 @@ static void a_key_change_says_nothing_about_when_it_was_encrypted(void **state)
 
     scene_init(&scene, "op=EnableKey:Dequeued");
     str_replace(&op_of(&scene)->previous_key_uri, OTHER_KEY);
-    settle(&scene, CMK_OP_DONE);
+    settle_and_conclude(&scene);
     assert_int_equal(scene.view.status.encrypted_at, 0);
 }
 
@@ -400,6 +421,7 @@ int main(void)
         cmocka_unit_test(some_errors_mean_that_the_url_is_lost),
         cmocka_unit_test(how_an_operation_ends),
         cmocka_unit_test(encrypted_at_is_the_first_time_only),
+        cmocka_unit_test(encrypted_at_survives_a_status_that_was_not_written),
         cmocka_unit_test(a_key_change_says_nothing_about_when_it_was_encrypted),
         cmocka_unit_test(failing_since_is_the_first_failure_until_azure_answers),
         cmocka_unit_test(quiet_since_is_when_the_account_came_to_rest),
