@@ -126,7 +126,7 @@ struct model_witness {
     struct model_account account;
     uint8_t evidence; /* 0: not read, 1: well, 2: fails */
     uint8_t ahead;    /* the change was written ahead in this pass and not sent yet */
-    uint8_t answered; /* this pass has sent one, and had an answer */
+    uint8_t answered; /* this pass has sent one and had an answer, just now */
 };
 
 struct model_process {

@@ -40,7 +40,7 @@ static void check_seen(const struct model_process *p, const struct model_step *s
     const struct model_witness *w = &p->witness;
 
     if (w->answered)
-        broken(sink, "a change is sent in a pass in which Azure has answered one");
+        broken(sink, "a change is sent right after Azure has answered one");
     if (!w->ahead)
         broken(sink, "a change is sent that was not written ahead in this pass");
     if (w->read != 2)

@@ -18,6 +18,8 @@ static void edited(const struct model_world *world, struct model_resource resour
     next.resource = resource;
     next.resource.generation = (uint8_t)(next.resource.generation + generation);
     next.edits--;
+    if (!model_status(world->resource.status)->open)
+        next.misfortune = false; /* what had failed until now is tried again */
     model_world_written(&next, MODEL_PROCESSES);
     model_emit(sink, &next);
 }

@@ -205,6 +205,7 @@ static void process_later(struct model_process *p)
 
     if (!p->core.resource.generation) /* there is none */
         return;
+    p->witness.answered = false; /* a pass that stands still for so long may find that it is time to try again */
     grow_older(&m->failing, MODEL_UNIT_GRACE);
     grow_older(&m->quiet, MODEL_UNIT_SETTLE);
     grow_older(&m->read, 4);
