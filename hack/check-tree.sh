@@ -21,11 +21,11 @@ odd=$(find . -mindepth 1 -maxdepth 1 ! -name '.*' ! -name CMakeLists.txt ! -name
 around=$(sources | xargs grep -nE '#include "\.\.?/' || true)
 [ -z "$around" ] || breach 'include by relative path' "$around"
 
-banned=$(sources | xargs grep -nwE '(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|atof|alloca|system|popen|tmpnam|mktemp)\(' || true)
+banned=$(sources | xargs grep -nE '\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|atof|alloca|system|popen|tmpnam|mktemp)\(' || true)
 [ -z "$banned" ] || breach 'banned function' "$banned"
 
 # One file each owns the clocks, the random source and the environment.
-clocks=$(sources | grep -v -e '^pkg/base/' -e '^tests/' | xargs grep -nwE '(time|clock_gettime|gettimeofday|getenv|secure_getenv|rand|random|getrandom)\(' || true)
+clocks=$(sources | grep -v -e '^pkg/base/' -e '^tests/' | xargs grep -nE '(^|[^_[:alnum:].>])(time|clock_gettime|gettimeofday|getenv|secure_getenv|rand|random|getrandom)\(' || true)
 [ -z "$clocks" ] || breach 'ask pkg/base instead' "$clocks"
 
 once=$(sources | grep '\.h$' | xargs grep -L '#pragma once' || true)

@@ -51,13 +51,13 @@ static void a_path_leads_to_values(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const cJSON *found[8];
         size_t n = jsonpath_find(tree, rows[i].path, found, ARRAY_LEN(found));
-        char all[256] = "";
+        _cleanup_(buf_done) struct buf all = BUF_INIT(256);
         for (size_t k = 0; k < n; k++) {
             _cleanup_(freep) char *text = json_print(found[k]);
-            strcat(strcat(all, k ? " " : ""), text);
+            buf_printf(&all, "%s%s", k ? " " : "", text);
         }
-        if (strcmp(all, rows[i].want) != 0)
-            fail_msg("%s gives %s", rows[i].path, all);
+        if (strcmp(buf_str(&all), rows[i].want) != 0)
+            fail_msg("%s gives %s", rows[i].path, buf_str(&all));
     }
 }
 

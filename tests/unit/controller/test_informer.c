@@ -41,18 +41,18 @@ static void reply_list(
 {
     _cleanup_(buf_done) struct buf body = BUF_INIT(16 << 20);
     char from[16] = "0";
-    int n = s->items[which], i;
+    int64_t n = s->items[which], begin = 0, i;
 
     (void)httpd_query(request, "continue", from, sizeof(from));
-    int begin = atoi(from);
+    (void)str_to_i64(from, 0, n, &begin);
     buf_puts(&body, "{\"items\":[");
     for (i = begin; i < n && i < begin + 500; i++) {
         buf_puts(&body, i > begin ? "," : "");
-        put_item(&body, which ? "b" : "a", i);
+        put_item(&body, which ? "b" : "a", (int)i);
     }
     buf_puts(&body, "],\"metadata\":{");
     if (i < n)
-        buf_printf(&body, "\"continue\":\"%d\",", i);
+        buf_printf(&body, "\"continue\":\"%d\",", (int)i);
     buf_printf(&body, "\"resourceVersion\":\"%d\"}}", s->version);
     s->lists++;
     httpd_reply_text(exchange, 200, "application/json", buf_str(&body));

@@ -179,7 +179,7 @@ static void expect_texts(char **a, char **b)
 static void expect_lists(char ***a, char ***b, size_t n)
 {
     assert_int_equal(*a == NULL, *b == NULL);
-    for (size_t i = 0; *a && i < n; i++)
+    for (size_t i = 0; *a && *b && i < n; i++)
         expect_texts(&(*a)[i], &(*b)[i]);
     free(*a);
     free(*b);

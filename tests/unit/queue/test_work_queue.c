@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "queue/queue.h"
 
 #include <pthread.h>
@@ -24,7 +25,8 @@ static void *worker(void *arg)
     char *key;
 
     while ((key = work_queue_get(w))) {
-        int k = atoi(key); /* NOLINT(cert-err34-c): our own keys */
+        int64_t k = 0;
+        (void)str_to_i64(key, 0, KEYS - 1, &k);
         if (atomic_fetch_add(&busy[k], 1) != 0)
             atomic_fetch_add(&overlaps, 1);
         atomic_store(&seen[k], atomic_load(&added[k]));
