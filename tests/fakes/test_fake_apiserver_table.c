@@ -1,6 +1,7 @@
 /* JSONPath, selectors, rows and ages of fake-apiserver. */
 #include "unit.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "fakes/fake_apiserver_model_selector.h"
 #include "fakes/fake_apiserver_model_table.h"
