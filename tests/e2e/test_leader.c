@@ -90,7 +90,7 @@ static void a_clean_stop_hands_over(struct world *w)
     assert_true(process_wait(first, WAIT_MS, &status));
     assert_int_equal(status, 0);
     int64_t begin = clock_mono_ms();
-    _cleanup_(freep) char *second = await_other(w, leader);
+    free(await_other(w, leader));
     int64_t took = clock_mono_ms() - begin;
     (void)printf("             taken over after %lld ms\n", (long long)took);
     assert_true(took < 10000);
@@ -113,7 +113,7 @@ static void a_kill_hands_over_when_the_lease_has_run_out(struct world *w)
     azure_await_count(w, "PATCH", "demo-orders", 1);
     first = process_kill(first);
     int64_t begin = clock_mono_ms();
-    _cleanup_(freep) char *second = await_other(w, leader);
+    free(await_other(w, leader));
     (void)printf(
         "             taken over after %lld ms, the lease is %d ms\n", (long long)(clock_mono_ms() - begin), LEASE_MS);
     await_end(w, "orders", "Encrypted");
@@ -124,7 +124,7 @@ static void one_that_stands_by_asks_and_changes_nothing(struct world *w)
 {
     azure_start(w, NULL);
     struct process *first = controller_spawn(w, QUICK(w), NULL);
-    _cleanup_(freep) char *leader = await_other(w, "");
+    free(await_other(w, ""));
     process_signal(first, SIGTERM);
     assert_true(process_wait(first, WAIT_MS, NULL));
     (void)process_kill(first);
@@ -189,7 +189,7 @@ static void stands_still_at(struct world *w, int n)
     resource_create(w, "orders", "demo-orders", NULL);
     azure_await_count(w, NULL, NULL, n);
     process_signal(first, SIGSTOP);
-    _cleanup_(freep) char *second = await_other(w, leader);
+    free(await_other(w, leader));
     await_end(w, "orders", "Encrypted");
     process_signal(first, SIGCONT);
     int status = -1;
