@@ -185,6 +185,8 @@ static const char *judge(const struct model_world *world)
     if (!a->exists || a->account.state != STATE_SUCCEEDED || a->account.key != world->resource.key ||
         a->account.revoked)
         return "it comes to rest and claims Ready for what is not so";
+    if (s->type == CMK_ENABLE_KEY && s->ended_well && !s->status.operation.previous_key_uri && !s->status.encrypted_at)
+        return "it comes to rest and does not know since when the account is encrypted";
     return s->open ? "it comes to rest as Ready with an open operation" : NULL;
 }
 
