@@ -189,7 +189,7 @@ static void stands_still_at(struct world *w, int n)
     resource_create(w, "orders", "demo-orders", NULL);
     azure_await_count(w, NULL, NULL, n);
     process_signal(first, SIGSTOP);
-    free(await_other(w, leader));
+    _cleanup_(freep) char *second = await_other(w, leader);
     await_end(w, "orders", "Encrypted");
     process_signal(first, SIGCONT);
     int status = -1;
