@@ -143,9 +143,7 @@ static void lift_view(struct cmk_view *v, const struct model_core *c, const stru
     v->refusal = lift_error(c->refused);
     v->failing_since = model_time(c->memory.failing);
     v->quiet_since = model_time(c->memory.quiet);
-#ifdef MODEL_LEASE
     v->lease_valid = c->leads;
-#endif
 }
 
 static void lift_result(struct cmk_result *r, const struct model_core *c, const struct model_config *config)

@@ -345,11 +345,9 @@ static void perform(const struct turn *t)
     case CMK_REST:
         rest(t);
         break;
-#ifdef MODEL_LEASE
     case CMK_YIELD:
         yield(t);
         break;
-#endif
     case CMK_GONE:
         end_pass(t, &world, false, "left alone");
         break;
