@@ -34,7 +34,7 @@ static bool has_api_version(struct azure_request *r)
 
 static bool subscription_exists(struct azure_request *r)
 {
-    if (azure_model_knows_subscription(r->azure->model, r->segments[1]))
+    if (azure_model_subscription(r->azure->model, r->segments[1]))
         return true;
     azure_front_door_error(r, 404, "SubscriptionNotFound", "The subscription '%s' could not be found.", r->segments[1]);
     return false;
@@ -79,34 +79,42 @@ static void get_account(struct azure_request *r)
         azure_account_print(r->azure->model, account, &r->reply->body);
 }
 
-/* One page from the nth account on; a page of 0 is everything. The token of the next page is the place in the list:
- * accounts that come or go meanwhile may be missed or seen twice, as anywhere. */
+/* The next account from this one on that is in the group (NULL: any). place counts the accounts that are passed over. */
+static const struct azure_account *next_in(const struct azure_account *account, const char *group, int64_t *place)
+{
+    for (; account && group && !str_eq_nocase(account->group, group); account = account->next)
+        ++*place;
+    return account;
+}
+
+/* One page from the nth account on; a page of 0 is everything. The token of the next page is the place in the
+ * subscription: accounts that come or go meanwhile may be missed or seen twice, as anywhere. */
 static void list_accounts(struct azure_request *r, const char *group)
 {
     struct azure_model *model = r->azure->model;
+    const struct azure_account *account = azure_model_subscription(model, r->segments[1])->first;
     struct buf *b = &r->reply->body;
     char token[24] = "";
-    int64_t skip = 0, taken = 0, page = azure_model_page_size(model, r->api_version);
-    size_t i;
+    int64_t skip = 0, place = 0, taken = 0, page = azure_model_page_size(model, r->api_version);
 
     if (httpd_query(r->http, "$skiptoken", token, sizeof(token)) &&
         !str_to_i64(token, 0, (int64_t)model->n_accounts, &skip)) {
         azure_front_door_error(r, 400, "InvalidSkipToken", "The skip token '%s' is invalid.", token);
         return;
     }
+    for (; account && place < skip; account = account->next)
+        place++;
     buf_puts(b, "{\"value\":[");
-    for (i = (size_t)skip; i < model->n_accounts && (page == 0 || taken < page); i++) {
-        if (!is_in(model->accounts[i], r->segments[1], group))
-            continue;
+    while ((account = next_in(account, group, &place)) && (page == 0 || taken < page)) {
         buf_puts(b, taken++ ? "," : "");
-        azure_account_print(model, model->accounts[i], b);
+        azure_account_print(model, account, b);
+        account = account->next;
+        place++;
     }
     buf_putc(b, ']');
-    while (i < model->n_accounts && !is_in(model->accounts[i], r->segments[1], group))
-        i++;
-    if (i < model->n_accounts)
-        buf_printf(b, ",\"nextLink\":\"%s%s?api-version=%s&%%24skiptoken=%zu\"", r->azure->base_url, r->http->path,
-            r->api_version, i);
+    if (account)
+        buf_printf(b, ",\"nextLink\":\"%s%s?api-version=%s&%%24skiptoken=%lld\"", r->azure->base_url, r->http->path,
+            r->api_version, (long long)place);
     buf_putc(b, '}');
 }
 

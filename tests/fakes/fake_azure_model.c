@@ -45,6 +45,8 @@ struct azure_model *azure_model_free(struct azure_model *model)
     for (size_t i = 0; i < model->n_accounts; i++)
         (void)azure_account_free(model->accounts[i]);
     free(model->accounts);
+    map_foreach (entry, &model->subscriptions)
+        free(entry->value);
     map_foreach (entry, &model->resources)
         (void)json_free(entry->value);
     map_foreach (entry, &model->operations)
@@ -91,11 +93,11 @@ int64_t azure_model_page_size(const struct azure_model *model, const char *api_v
     return strcmp(api_version, OLDEST_API_VERSION_WITH_PAGES) >= 0 ? model->options.page_size : 0;
 }
 
-bool azure_model_knows_subscription(const struct azure_model *model, const char *subscription)
+const struct azure_subscription *azure_model_subscription(const struct azure_model *model, const char *id)
 {
     char key[KEY_SIZE];
 
-    return map_get(&model->subscriptions, lower_key(key, subscription)) != NULL;
+    return map_get(&model->subscriptions, lower_key(key, id));
 }
 
 bool azure_model_knows_group(const struct azure_model *model, const char *subscription, const char *group)
@@ -105,12 +107,37 @@ bool azure_model_knows_group(const struct azure_model *model, const char *subscr
     return map_get(&model->groups, group_key(key, subscription, group)) != NULL;
 }
 
-static void learn_place(struct azure_model *model, const char *subscription, const char *group)
+static struct azure_subscription *learn_place(struct azure_model *model, const char *id, const char *group)
 {
     char key[KEY_SIZE];
+    struct azure_subscription *subscription = map_get(&model->subscriptions, lower_key(key, id));
 
-    (void)map_set(&model->subscriptions, lower_key(key, subscription), model);
-    (void)map_set(&model->groups, group_key(key, subscription, group), model);
+    if (!subscription) {
+        subscription = xcalloc(1, sizeof(*subscription));
+        (void)map_set(&model->subscriptions, key, subscription);
+    }
+    (void)map_set(&model->groups, group_key(key, id, group), model);
+    return subscription;
+}
+
+static void join(struct azure_subscription *subscription, struct azure_account *account)
+{
+    if (subscription->last)
+        subscription->last->next = account;
+    else
+        subscription->first = account;
+    subscription->last = account;
+}
+
+static void leave(struct azure_subscription *subscription, struct azure_account *account)
+{
+    struct azure_account **at = &subscription->first, *before = NULL;
+
+    for (; *at != account; at = &(*at)->next)
+        before = *at;
+    *at = account->next;
+    if (!account->next)
+        subscription->last = before;
 }
 
 /* An identity that an account of the seed carries exists, whether or not the seed lists it as a resource. */
@@ -180,13 +207,18 @@ int azure_model_put(struct azure_model *model, const char *name, const cJSON *js
 
     if (str_empty(name) || strlen(name) > 50)
         return err_set(err, ERR_INVALID, "the name of an account has 3 to 50 characters");
+    if (account && cJSON_HasObjectItem(json, "subscription") &&
+        !str_eq_nocase(json_string_at(json, "subscription"), account->subscription))
+        return err_set(err, ERR_INVALID, "account \"%s\" is in another subscription already", name);
     if (!account)
         account = made = account_new(name, now_ms);
     if (azure_account_merge(account, json, err) < 0 || (made && insert(model, made, err) < 0)) {
         (void)azure_account_free(made);
         return err_wrap(err, "account \"%s\"", name);
     }
-    learn_place(model, account->subscription, account->group);
+    struct azure_subscription *subscription = learn_place(model, account->subscription, account->group);
+    if (made)
+        join(subscription, made);
     learn_identities(model, account);
     complete_key(model, account);
     return 0;
@@ -209,6 +241,7 @@ void azure_model_remove(struct azure_model *model, struct azure_account *account
         model->n_accounts--;
         break;
     }
+    leave(learn_place(model, account->subscription, account->group), account);
     (void)map_remove(&model->by_name, lower_key(key, account->name));
     (void)azure_account_free(account);
 }

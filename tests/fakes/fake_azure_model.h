@@ -46,6 +46,7 @@ struct azure_trap {
 };
 
 struct azure_account {
+    struct azure_account *next; /* in its subscription, in order of creation */
     char *subscription;
     char *group;
     char *name;
@@ -91,6 +92,10 @@ struct azure_operation {
     char *caller;         /* who started it, for the Activity Log; NULL: somebody */
 };
 
+struct azure_subscription {
+    struct azure_account *first, *last; /* NULL: nothing but other resources */
+};
+
 struct azure_model {
     struct azure_options options;
     char secret[65]; /* from which ids and signatures are derived */
@@ -98,7 +103,7 @@ struct azure_model {
     struct azure_account **accounts; /* in order of creation */
     size_t n_accounts;
     struct map by_name;       /* lower-case name: Azure's account names are unique in the world */
-    struct map subscriptions; /* lower-case ids ever seen -> the model */
+    struct map subscriptions; /* lower-case ids ever seen -> struct azure_subscription */
     struct map groups;        /* lower-case "subscription/group" ever seen -> the model */
     struct map resources;     /* lower-case id -> cJSON of any other resource */
     struct map operations;    /* id -> struct azure_operation */
@@ -113,7 +118,8 @@ DEFINE_CLEANUP(struct azure_model *, azure_model_free)
 
 /* A seed: an array of accounts, or {"accounts":[…],"resources":[…]}. ERR_INVALID names the member that is wrong. */
 int azure_model_load(struct azure_model *model, const cJSON *seed, int64_t now_ms, struct err *err);
-/* Creates the account, or merges into the one of that name what json says (null clears). */
+/* Creates the account, or merges into the one of that name what json says (null clears). Accounts do not move to other
+ * subscriptions. */
 int azure_model_put(struct azure_model *model, const char *name, const cJSON *json, int64_t now_ms, struct err *err);
 int azure_model_put_resource(struct azure_model *model, const cJSON *json, struct err *err);
 bool azure_model_remove_resource(struct azure_model *model, const char *id);
@@ -124,7 +130,8 @@ const cJSON *azure_model_resource(const struct azure_model *model, const char *i
 /* Accounts in one page of a list, 0: all. The specification has a nextLink from 2026-07-15 on; clients of older
  * versions look for none, so whatever they are sent has to be everything. */
 int64_t azure_model_page_size(const struct azure_model *model, const char *api_version);
-bool azure_model_knows_subscription(const struct azure_model *model, const char *subscription);
+/* NULL: never heard of. */
+const struct azure_subscription *azure_model_subscription(const struct azure_model *model, const char *id);
 bool azure_model_knows_group(const struct azure_model *model, const char *subscription, const char *group);
 /* Lets operations end whose time has come. To be called before anything is looked at. */
 void azure_model_advance(struct azure_model *model, int64_t now_ms);
