@@ -1,5 +1,6 @@
-/* Three lists, because whether a resource's list has the locks that it inherits is not on public record. The list of a
- * group or subscription also has the locks of everything in it, so each lock is judged by its own scope. */
+/* The list of a subscription has the locks of everything in it, so one list is enough, and each lock is judged by its
+ * own scope. Where it may not be read, the lists of the group and of the resource can still show a lock, but not that
+ * there is none: whether they have what is inherited is not on public record. */
 #include "azure/locks.h"
 
 #include "base/mem.h"
@@ -46,21 +47,33 @@ static int look_at(void *data, const cJSON *item, struct err *err _unused_)
     return 1;
 }
 
+static int look_in(struct arm_client *client, const char *scope, struct search *search, struct err *err)
+{
+    _cleanup_(freep) char *path = xasprintf("%s" TAIL, scope);
+    const struct arm_list list = {.path = path, .api_version = LOCKS_API_VERSION, .on_item = look_at, .data = search};
+
+    if (arm_list(client, &list, err) < 0)
+        return arm_say_missing(err, "resource locks", "Microsoft.Authorization/locks/read", scope);
+    return 0;
+}
+
 int locks_find_read_only(struct arm_client *client, const struct arm_id *id, struct azure_lock *ret, struct err *err)
 {
     _cleanup_(freep) char *subscription = xasprintf("/subscriptions/%s", id->subscription);
     _cleanup_(freep) char *group = xasprintf("%s/resourceGroups/%s", subscription, id->resource_group);
-    const char *const scopes[] = {id->text, group, subscription};
+    const char *const narrower[] = {group, id->text};
     struct search search = {.resource = id->text};
 
     *ret = (struct azure_lock){0};
-    for (size_t i = 0; i < ARRAY_LEN(scopes) && !search.found.name; i++) {
-        _cleanup_(freep) char *path = xasprintf("%s" TAIL, scopes[i]);
-        const struct arm_list list = {
-            .path = path, .api_version = LOCKS_API_VERSION, .on_item = look_at, .data = &search};
-        if (arm_list(client, &list, err) < 0)
-            return arm_say_missing(err, "resource locks", "Microsoft.Authorization/locks/read", scopes[i]);
+    int r = look_in(client, subscription, &search, err);
+    if (r < 0 && err->kind != ERR_FORBIDDEN && err->kind != ERR_TOO_LARGE)
+        return -1;
+    for (size_t i = 0; r < 0 && i < ARRAY_LEN(narrower) && !search.found.name; i++) {
+        struct err ignored = ERR_INIT;
+        (void)look_in(client, narrower[i], &search, &ignored);
     }
+    if (r < 0 && !search.found.name)
+        return -1;
     *ret = search.found;
     return 0;
 }

@@ -12,6 +12,6 @@ struct azure_lock {
 void azure_lock_done(struct azure_lock *lock); /* accepts a zeroed struct */
 
 /* The first ReadOnly lock on the resource, its resource group or its subscription. CanNotDelete locks let updates pass.
- * Right: Microsoft.Authorization/locks/read on all three; ERR_FORBIDDEN names the scope where it is missing, unless a
- * lock was found before. *ret is zeroed on failure. */
+ * Right: Microsoft.Authorization/locks/read at the subscription. With a narrower one a lock may still be found; if none
+ * is, the result is ERR_FORBIDDEN, which names what is missing. *ret is zeroed on failure. */
 int locks_find_read_only(struct arm_client *client, const struct arm_id *id, struct azure_lock *ret, struct err *err);

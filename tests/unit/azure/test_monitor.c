@@ -38,30 +38,31 @@ static const struct {
     enum err_kind kind;
     const char *name, *scope, *words;
 } locks[] = {
-    {"there is none", {LIST(""), LIST(""), LIST("")}, 3, ERR_NONE, NULL, NULL, ""},
-    {"one that only forbids deleting",
-        {LIST(LOCK(ACCOUNT, "a", "CanNotDelete")), LIST(LOCK(RG, "b", "CanNotDelete")), LIST("")}, 3, ERR_NONE, NULL,
-        NULL, ""},
+    {"there is none", {LIST("")}, 1, ERR_NONE, NULL, NULL, ""},
+    {"one that only forbids deleting", {LIST(LOCK(ACCOUNT, "a", "CanNotDelete") "," LOCK(RG, "b", "CanNotDelete"))}, 1,
+        ERR_NONE, NULL, NULL, ""},
     {"one on the account", {LIST(LOCK(ACCOUNT, "a", "ReadOnly"))}, 1, ERR_NONE, "a", ACCOUNT, ""},
-    {"one that is inherited shows in the account's list", {LIST(LOCK(RG, "b", "readonly"))}, 1, ERR_NONE, "b", RG, ""},
-    {"one on the group", {LIST(""), LIST(LOCK(RG, "b", "ReadOnly"))}, 2, ERR_NONE, "b", RG, ""},
-    {"one on the subscription", {LIST(""), LIST(""), LIST(LOCK(SUBSCRIPTION, "c", "ReadOnly"))}, 3, ERR_NONE, "c",
-        SUBSCRIPTION, ""},
+    {"one on the group", {LIST(LOCK(RG, "b", "readonly"))}, 1, ERR_NONE, "b", RG, ""},
+    {"one on the subscription", {LIST(LOCK(SUBSCRIPTION, "c", "ReadOnly"))}, 1, ERR_NONE, "c", SUBSCRIPTION, ""},
     {"those of neighbours and of what is inside do not count",
-        {LIST(LOCK(ACCOUNT "/sqlDatabases/d", "x", "ReadOnly")), LIST(LOCK(ACCOUNT "2", "x", "ReadOnly")),
-            LIST(LOCK(RG "2", "x", "ReadOnly") "," LOCK(RG "/providers/Microsoft.KeyVault/vaults/v", "x", "ReadOnly"))},
-        3, ERR_NONE, NULL, NULL, ""},
-    {"what is no lock does not count", {LIST("{},{\"id\":\"x\"}"), LIST(""), LIST("")}, 3, ERR_NONE, NULL, NULL, ""},
-    {"the group's may not be read", {LIST(""), FORBIDDEN}, 2, ERR_FORBIDDEN, NULL, NULL,
-        "Microsoft.Authorization/locks/read at " RG},
+        {LIST(LOCK(ACCOUNT "/sqlDatabases/d", "x", "ReadOnly") "," LOCK(ACCOUNT "2", "x", "ReadOnly") "," LOCK(
+            RG "2", "x", "ReadOnly") "," LOCK(RG "/providers/Microsoft.KeyVault/vaults/v", "x", "ReadOnly"))},
+        1, ERR_NONE, NULL, NULL, ""},
+    {"what is no lock does not count", {LIST("{},{\"id\":\"x\"}")}, 1, ERR_NONE, NULL, NULL, ""},
+    {"the subscription's may not be read, and the group has one", {FORBIDDEN, LIST(LOCK(RG, "b", "ReadOnly"))}, 2,
+        ERR_NONE, "b", RG, ""},
+    {"only the account's may be read, and it has one", {FORBIDDEN, FORBIDDEN, LIST(LOCK(ACCOUNT, "a", "ReadOnly"))}, 3,
+        ERR_NONE, "a", ACCOUNT, ""},
+    {"the subscription's may not be read, and there is none below", {FORBIDDEN, LIST(""), LIST("")}, 3, ERR_FORBIDDEN,
+        NULL, NULL, "Microsoft.Authorization/locks/read at " SUBSCRIPTION},
     {"throttled", {{.status = 429, .body = THROTTLED_BODY}}, 1, ERR_THROTTLED, NULL, NULL,
         "cannot read resource locks"},
 };
 
 static void a_read_only_lock_is_found_where_it_counts(void **state)
 {
-    static const char *const urls[] = {ARM_URL ACCOUNT LOCKS "?api-version=2020-05-01",
-        ARM_URL RG LOCKS "?api-version=2020-05-01", ARM_URL SUBSCRIPTION LOCKS "?api-version=2020-05-01"};
+    static const char *const urls[] = {ARM_URL SUBSCRIPTION LOCKS "?api-version=2020-05-01",
+        ARM_URL RG LOCKS "?api-version=2020-05-01", ARM_URL ACCOUNT LOCKS "?api-version=2020-05-01"};
     _cleanup_(arm_id_done) struct arm_id id = {0};
 
     (void)state;
