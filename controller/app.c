@@ -344,7 +344,10 @@ static void make_core(struct app *app)
         .scanner = app->scanner,
         .sent = app_metrics_sent,
         .sent_ctx = app->metrics,
-        .evidence = {.cloud = app->cloud, .roles = app->roles, .cosmos_principal_id = app->cloud->cosmos_principal_id}};
+        .evidence = {.cloud = app->cloud,
+            .roles = app->roles,
+            .cosmos_principal_id = app->cloud->cosmos_principal_id,
+            .together = run_together}};
     app->events = controller_events_new(app->kube);
     app->ports = (struct ports){.azure = azure_port_make(&app->azure_context),
         .kube = kube_port_make(&app->kube_context),

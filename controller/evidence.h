@@ -5,10 +5,11 @@
  * itself (throttled, unavailable, no token) fails the whole, because a pass that waits is better than Unknown in a
  * status.
  *
- * At most some twelve GETs. A right that is missing is named in the error of its part. */
+ * At most some ten GETs. A right that is missing is named in the error of its part. */
 #pragma once
 
 #include "azure/authz.h"
+#include "base/together.h"
 #include "cmk/evidence.h"
 #include "cmk/types.h"
 
@@ -18,6 +19,8 @@ struct evidence_options {
     /* Object id (not application id) of the tenant's service principal "Azure Cosmos DB", which FirstPartyIdentity
      * stands for; NULL: not known, and then its access is CMK_UNSEEN. */
     const char *cosmos_principal_id;
+    /* How looks that do not depend on each other are run; NULL: one after the other. */
+    void (*together)(const struct job *jobs, size_t n);
 };
 
 /* The spec must have passed cmk_spec_check, the account must have been read just now. *ret is the caller's

@@ -10,11 +10,15 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/together.h"
 #include "cmk/spec.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define LEAST 8
+#define JOBS 4
+#define MAX_JOBS 16
 
 struct subscription {
     bool covered; /* by the last round; guarded by the sweep's lock */
@@ -37,6 +41,8 @@ struct sweep *sweep_new(const struct sweep_options *options)
     sweep->options = *options;
     if (!sweep->options.least)
         sweep->options.least = LEAST;
+    if (!sweep->options.jobs || sweep->options.jobs > MAX_JOBS)
+        sweep->options.jobs = sweep->options.jobs ? MAX_JOBS : JOBS;
     (void)pthread_mutex_init(&sweep->lock, NULL);
     return sweep;
 }
@@ -126,17 +132,30 @@ static void count_settled(struct sweep *sweep, char *const *keys, size_t n, stru
     }
 }
 
-/* ---- listing ---- */
+/* ---- listing: several subscriptions side by side, each by one thread ---- */
+
+struct task {
+    const char *id; /* borrowed from the map */
+    struct subscription *subscription;
+};
 
 struct listing {
     struct sweep *sweep;
-    struct sweep_result *result;
+    struct task *tasks;
+    size_t n;
+    _Atomic size_t next;
+    struct sweep_result *result; /* guarded by the sweep's lock */
+};
+
+struct one_list {
+    struct sweep *sweep;
+    size_t confirmed;
 };
 
 static void on_account(void *ctx, const char *account_id, struct cmk_account *account)
 {
-    struct listing *listing = ctx;
-    struct sweep *sweep = listing->sweep;
+    struct one_list *one = ctx;
+    struct sweep *sweep = one->sweep;
     struct reconciler *reconciler = sweep->options.reconciler;
     _cleanup_(store_item_unrefp) struct store_item *item = store_owner_of(reconciler->store, account_id);
 
@@ -145,32 +164,54 @@ static void on_account(void *ctx, const char *account_id, struct cmk_account *ac
     struct store_memory memory = store_recall(reconciler->store, item);
     memory.swept = sweep->round;
     store_remember(reconciler->store, item, &memory);
-    listing->result->confirmed++;
+    one->confirmed++;
 }
 
-static void list(struct sweep *sweep, const char *id, struct subscription *subscription, struct sweep_result *result)
+static void list(struct listing *listing, const struct task *task)
 {
+    struct sweep *sweep = listing->sweep;
     const struct azure_port *azure = &sweep->options.reconciler->ports->azure;
-    struct listing listing = {.sweep = sweep, .result = result};
+    struct one_list one = {.sweep = sweep};
     struct err err = ERR_INIT;
 
-    result->lists++;
-    subscription->listed = azure->list_accounts(azure->ctx, id, on_account, &listing, &err) == 0;
-    if (subscription->listed || err.kind == ERR_CANCELLED)
-        return;
-    result->failed_lists++;
-    log_warn("accounts not listed; each is read on its own", LOG_S("subscription", id), LOG_S("error", err.msg));
+    task->subscription->listed = azure->list_accounts(azure->ctx, task->id, on_account, &one, &err) == 0;
+    bool failed = !task->subscription->listed && err.kind != ERR_CANCELLED;
+    pthread_mutex_lock(&sweep->lock);
+    listing->result->lists++;
+    listing->result->failed_lists += failed;
+    listing->result->confirmed += one.confirmed;
+    pthread_mutex_unlock(&sweep->lock);
+    if (failed)
+        log_warn(
+            "accounts not listed; each is read on its own", LOG_S("subscription", task->id), LOG_S("error", err.msg));
+}
+
+static void list_some(void *ctx)
+{
+    struct listing *listing = ctx;
+    size_t i;
+
+    while ((i = atomic_fetch_add(&listing->next, 1)) < listing->n)
+        list(listing, &listing->tasks[i]);
 }
 
 /* Only this thread adds to the map, so that it can be walked without the lock. */
 static void list_all(struct sweep *sweep, struct sweep_result *result)
 {
+    _cleanup_(freep) struct task *tasks = xcalloc(sweep->subscriptions.len + 1, sizeof(*tasks));
+    struct listing listing = {.sweep = sweep, .tasks = tasks, .result = result};
+    struct job each[MAX_JOBS];
+    size_t jobs = 0;
+
     map_foreach (e, &sweep->subscriptions) {
         struct subscription *subscription = e->value;
         subscription->listed = false;
         if (subscription->settled >= sweep->options.least)
-            list(sweep, e->key, subscription, result);
+            tasks[listing.n++] = (struct task){.id = e->key, .subscription = subscription};
     }
+    for (; jobs < sweep->options.jobs && jobs < listing.n; jobs++)
+        each[jobs] = (struct job){.run = list_some, .ctx = &listing};
+    run_together(each, jobs);
 }
 
 /* ---- what was not confirmed ---- */

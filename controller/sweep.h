@@ -18,6 +18,7 @@
 struct sweep_options {
     struct reconciler *reconciler;               /* borrowed: its ports, options and store */
     size_t least;                                /* settled resources that make a subscription worth a list; 0: 8 */
+    size_t jobs;                                 /* lists at the same time; 0: 4; at most 16 */
     void (*enqueue)(void *ctx, const char *key); /* asks for a pass; any thread */
     void *ctx;
 };
