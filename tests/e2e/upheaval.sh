@@ -14,6 +14,8 @@ cd "$(dirname "$0")"
 
 need_assets 'the upheaval'
 count=${2:-1000}
+patience=$((300 + count / 10)) # s, for each stretch of the way
+readonly count patience
 readonly SYSTEM=cosmoscmk-system SUBSCRIPTIONS=100
 readonly TENANT=00000000-0000-0000-0000-00000000000a CLIENT=00000000-0000-0000-0000-00000000000b
 work=$(mktemp -d)
@@ -157,15 +159,15 @@ keep_running a &
 keep_running b &
 "$build/tests/bench/bench-fleet" create default fleet "$count" "$SUBSCRIPTIONS" 8 0
 
-await 300 'a tenth of the changes is sent' sent_at_least $((count / 10))
+await $patience 'a tenth of the changes is sent' sent_at_least $((count / 10))
 succeeds 'kube-apiserver and etcd are killed and come back' api_and_etcd_are_killed
-await 300 'a quarter is Ready' at_least $((count / 4))
+await $patience 'a quarter is Ready' at_least $((count / 4))
 succeeds 'the server has a certificate of another authority' the_authority_is_replaced
-await 300 'half is Ready' at_least $((count / 2))
+await $patience 'half is Ready' at_least $((count / 2))
 succeeds 'the token is renewed, and gone for a moment' the_token_is_replaced
-await 300 'two thirds are Ready' at_least $((count * 2 / 3))
+await $patience 'two thirds are Ready' at_least $((count * 2 / 3))
 succeeds 'the leader is killed' the_leader_is_killed
-await 600 'all are Ready' at_least "$count"
+await $patience 'all are Ready' at_least "$count"
 succeeds "$count accounts got $count changes" [ "$(patches)" = "$count" ]
 as_they_should_be() { # every account has its key, by Azure's own word
     curl -sS --fail --cacert "$work/azure/ca.pem" "$azure/fake/accounts" |
