@@ -83,6 +83,7 @@ static cJSON *describe(struct azure_request *r, const struct azure_account *acco
     cJSON *identities = json_add_array(tree, "identities");
     for (size_t i = 0; i < account->identities.n; i++)
         cJSON_AddItemToArray(identities, cJSON_CreateString(account->identities.v[i]));
+    json_add_int(tree, "changes", account->changes);
     describe_operation(r, account->running, tree);
     return tree;
 }

@@ -72,6 +72,7 @@ struct azure_account {
     struct azure_data *data; /* NULL: none */
     int64_t created_ms;
     struct azure_operation *running;
+    int64_t changes; /* operations that were ever begun */
 };
 
 enum azure_operation_type { AZURE_OP_OTHER, AZURE_OP_IDENTITY, AZURE_OP_DEFAULT_IDENTITY, AZURE_OP_KEY };

@@ -199,6 +199,7 @@ struct azure_operation *azure_operation_start(struct azure_model *model, struct 
     spring_trap(operation, &account->fail_with);
     (void)map_set(&model->operations, operation->id, operation);
     account->running = operation;
+    account->changes++;
     model->running = xrealloc(model->running, (model->n_running + 1) * sizeof(struct azure_operation *));
     model->running[model->n_running++] = operation;
     return operation;
