@@ -9,6 +9,8 @@
 #include "base/str.h"
 #include "controller/evidence_private.h"
 
+#include <stdatomic.h>
+
 /* A failure that says something about this part and not about the moment. */
 static bool belongs_to_part(const struct err *err)
 {
@@ -160,44 +162,48 @@ static int gather_throughput(const struct evidence_search *search, struct cmk_th
     return 0;
 }
 
+/* --- the parts side by side --- */
+
+static int gather_lock_part(const struct evidence_search *search, struct cmk_evidence *to, struct err *err)
+{
+    return gather_lock(search, &to->lock, err);
+}
+
+static int gather_throughput_part(const struct evidence_search *search, struct cmk_evidence *to, struct err *err)
+{
+    return gather_throughput(search, &to->throughput, err);
+}
+
 /* A part of the evidence as a job. */
 struct look {
+    int (*gather)(const struct evidence_search *search, struct cmk_evidence *to, struct err *err);
     const struct evidence_search *search;
     struct cmk_evidence *evidence; /* each look writes to a part of its own */
-    struct err err;                /* of kind ERR_NONE: it is done */
+    atomic_bool *failed;           /* of all looks: another has failed the whole */
+    struct err err;                /* of kind ERR_NONE: it is done, or was not begun */
 };
 
-static void look_at_vault(void *ctx)
+static void look_at(void *ctx)
 {
     struct look *look = ctx;
 
-    (void)gather_vault(look->search, look->evidence, &look->err);
-}
-
-static void look_at_lock(void *ctx)
-{
-    struct look *look = ctx;
-
-    (void)gather_lock(look->search, &look->evidence->lock, &look->err);
-}
-
-static void look_at_throughput(void *ctx)
-{
-    struct look *look = ctx;
-
-    (void)gather_throughput(look->search, &look->evidence->throughput, &look->err);
+    if (!atomic_load(look->failed) && look->gather(look->search, look->evidence, &look->err) < 0)
+        atomic_store(look->failed, true);
 }
 
 static int gather_parts(const struct evidence_search *search, struct cmk_evidence *evidence, struct err *err)
 {
     void (*together)(const struct job *jobs, size_t n) = search->options->together;
     bool vault = search->spec->check_key_vault != CMK_CHECK_SKIP || search->spec->key_vault_access == CMK_ACCESS_GRANT;
-    struct look looks[3];
-    const struct job jobs[] = {{look_at_vault, &looks[0]}, {look_at_lock, &looks[1]}, {look_at_throughput, &looks[2]}};
+    atomic_bool failed = false;
+    struct look looks[] = {{gather_vault}, {gather_lock_part}, {gather_throughput_part}};
+    struct job jobs[ARRAY_LEN(looks)];
     size_t first = vault ? 0 : 1;
 
-    for (size_t i = 0; i < ARRAY_LEN(looks); i++)
-        looks[i] = (struct look){.search = search, .evidence = evidence, .err = ERR_INIT};
+    for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
+        looks[i] = (struct look){looks[i].gather, search, evidence, &failed, ERR_INIT};
+        jobs[i] = (struct job){look_at, &looks[i]};
+    }
     (together ? together : run_in_order)(jobs + first, ARRAY_LEN(jobs) - first);
     for (size_t i = first; i < ARRAY_LEN(looks); i++) {
         if (looks[i].err.kind == ERR_NONE)

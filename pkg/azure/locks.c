@@ -63,17 +63,18 @@ int locks_find_read_only(struct arm_client *client, const struct arm_id *id, str
     _cleanup_(freep) char *group = xasprintf("%s/resourceGroups/%s", subscription, id->resource_group);
     const char *const narrower[] = {group, id->text};
     struct search search = {.resource = id->text};
+    struct err failed = ERR_INIT, ignored = ERR_INIT;
 
     *ret = (struct azure_lock){0};
-    int r = look_in(client, subscription, &search, err);
-    if (r < 0 && err->kind != ERR_FORBIDDEN && err->kind != ERR_TOO_LARGE)
-        return -1;
-    for (size_t i = 0; r < 0 && i < ARRAY_LEN(narrower) && !search.found.name; i++) {
-        struct err ignored = ERR_INIT;
+    int r = look_in(client, subscription, &search, &failed);
+    bool is_beyond_us = r < 0 && (failed.kind == ERR_FORBIDDEN || failed.kind == ERR_TOO_LARGE);
+    for (size_t i = 0; is_beyond_us && i < ARRAY_LEN(narrower) && !search.found.name; i++)
         (void)look_in(client, narrower[i], &search, &ignored);
-    }
-    if (r < 0 && !search.found.name)
+    if (r < 0 && !search.found.name) {
+        if (err)
+            *err = failed;
         return -1;
+    }
     *ret = search.found;
     return 0;
 }

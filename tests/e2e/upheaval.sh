@@ -87,7 +87,7 @@ write_kubeconfig() {
 start_controller() { # NAME
     "$build/controller/cosmoscmk" controller --kubeconfig "$work/controller.kubeconfig" --log-format=json --leader-elect \
         --leader-elect-lease-duration=6s --leader-elect-renew-deadline=4s --leader-elect-retry-period=1s --probe-address= \
-        --arm-endpoint "$azure" --authority-host "$azure" --azure-ca-file "$work/azure/ca.pem" --poll-min=1s --poll-max=3s \
+        --arm-endpoint "$azure" --authority-host "$azure" --azure-ca-file "$work/azure/ca.pem" --poll-min=1s --poll-max=$((3 + count / 500))s \
         >>"$work/controller-$1.log" 2>&1 &
     started=$!
     printf '%s\n' "$started" >"$work/controller-$1.pid"
