@@ -37,7 +37,7 @@ void fake_faults_print(const struct fake_faults *faults, struct buf *b);
 
 /* ---- The journal ---- */
 
-#define FAKE_JOURNAL_MAX 100000
+#define FAKE_JOURNAL_MAX 250000
 #define FAKE_JOURNAL_BODY_MAX 8192
 
 struct fake_entry {
