@@ -23,6 +23,7 @@ enum cmk_key_vault_check { CMK_CHECK_UNSET, CMK_CHECK_ENFORCE, CMK_CHECK_WARN, C
 enum cmk_document_ids { CMK_IDS_SKIP, CMK_IDS_SCAN };
 
 #define CMK_MAX_PERIODS 32
+#define CMK_MAX_PRIORITY 1000000
 
 struct cmk_period {
     unsigned days;     /* bit 0 is Monday */
