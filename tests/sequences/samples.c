@@ -92,11 +92,6 @@ static const struct difference differences[] = {
     {"priority", "minimum", OWN_UNSUPPORTED, "this version has no order within the fleet, and says so"},
     {"priority", "maximum", OWN_UNSUPPORTED, "this version has no order within the fleet, and says so"},
     {"approvedPlan", "too long", OWN_ACCEPTS, "what is no plan's hash approves nothing, however long it is"},
-    {"defaultIdentity", "null", OWN_ACCEPTS, "null is absent, as with the API server wherever a field has a default"},
-    {"keyVaultId", "null", OWN_ACCEPTS, "null is absent, as with the API server wherever a field has a default"},
-    {"approvedPlan", "null", OWN_ACCEPTS, "null is absent, as with the API server wherever a field has a default"},
-    {"window", "null", OWN_ACCEPTS, "null is absent, as with the API server wherever a field has a default"},
-    {"preflight.keyVault", "null", OWN_ACCEPTS, "null is absent, as with the API server wherever a field has a default"},
 };
 /* clang-format on */
 

@@ -369,15 +369,16 @@ static void check_rules(struct field *f)
     f->walk->values->rules += rules;
 }
 
-/* Absent, null, and what is there when it is absent. */
+/* Absent, null (which the API server takes for absent), and what is there when it is absent. */
 static void common_values(struct field *f)
 {
     const cJSON *fallback = json_member(f->schema, "default");
     bool is_item = f->place.n && f->place.steps[f->place.n - 1][0] == '[';
+    bool may_lack = !f->required && !f->samples->needed;
 
     if (!is_item)
-        add(f, "absent", NULL, !f->required && !f->samples->needed);
-    add(f, "null", cJSON_CreateNull(), fallback != NULL);
+        add(f, "absent", NULL, may_lack);
+    add(f, "null", cJSON_CreateNull(), !is_item && may_lack);
     if (fallback)
         add(f, "the default", cJSON_Duplicate(fallback, true), true);
 }
