@@ -160,7 +160,7 @@ struct cmk_status {
     struct cmk_check checks[CMK_MAX_CHECKS];
     size_t n_checks;
     int64_t encrypted_at;
-    char *encrypted_key_uri; /* the key that was last verified as Ready */
+    char *encrypted_key_uri; /* the key that was last seen on the account as we wanted it */
     char *last_handled_reconcile_at;
 };
 
