@@ -59,7 +59,10 @@ static struct story_step a_step(unsigned *seed)
         step.kind = STEP_APPROVE;
     else
         step.value = a_value(seed);
-    step.at = when < 5 ? 1 + next_random(seed) % MOMENTS : when < 6 ? 0 : AT_REST;
+    if (when < 4)
+        step.after = 1 + next_random(seed) % (MOMENTS / 2);
+    else
+        step.at = when < 6 ? 1 + next_random(seed) % MOMENTS : when < 7 ? 0 : AT_REST;
     return step;
 }
 
@@ -71,6 +74,7 @@ static struct story story_of(unsigned seed)
     story.n = 2 + next_random(&state) % 5;
     for (size_t i = 0; i < story.n; i++)
         story.steps[i] = a_step(&state);
+    story.steps[0].after = 0;
     if (next_random(&state) % 2)
         story.fault = (struct world_fault){.at = 1 + next_random(&state) % MOMENTS,
             .fault = next_random(&state) % 2 ? FAULT_CRASH_BEFORE : FAULT_CRASH_AFTER};

@@ -34,7 +34,7 @@ static const struct samples table[] = {
             "/subscriptions/0000/resourceGroups/shop/providers/Microsoft.DocumentDB/databaseAccounts/orders",
             GROUP "/providers/MicrosoftxDocumentDB/databaseAccounts/orders"}},
     {.path = "keyVaultKeyUri", .rules = 5, .needed = true,
-        .valid = {KEYS "second", "https://fabrikam.vault.azure.net/keys/cosmos", "HTTPS://CONTOSO.VAULT.AZURE.NET/keys/Cosmos-1",
+        .valid = {KEYS "second", KEYS "cosmos", "https://fabrikam.vault.azure.net/keys/cosmos", "HTTPS://CONTOSO.VAULT.AZURE.NET/keys/Cosmos-1",
             KEYS "a", KEYS HUNDRED TEN TEN "1234567", "https://c-0.vault.azure.net/keys/k",
             "https://" TEN TEN "abcd.managedhsm.azure.net/keys/k", "https://contoso.vault.azure.cn/keys/k",
             "https://contoso.vault.usgovcloudapi.net/keys/k", "https://contoso.managedhsm.azure.cn/keys/k",

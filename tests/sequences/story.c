@@ -23,11 +23,13 @@ struct teller {
     const char *name;
     cJSON *base;
     bool done[STORY_MAX];
+    size_t at[STORY_MAX]; /* the effect that a step comes before; 0: none in sight */
     /* The values that the spec has now, each in place of a member, or one in place of all. */
     const struct value *held[MAX_HELD];
     size_t n_held;
     char *bound; /* the account that it is about */
     struct buf reasons;
+    size_t until_rest;
     char *complaint;
 };
 
@@ -123,11 +125,21 @@ static void approve(struct teller *t)
     world_set_spec(t->w, t->name, next);
 }
 
+static void expect_effect(struct teller *t, size_t i, size_t at)
+{
+    if (t->w->n_faults == WORLD_MAX_FAULTS)
+        abort();
+    t->at[i] = at;
+    world_fault_at(t->w, at, FAULT_OUTSIDER);
+}
+
 static void act(struct teller *t, size_t i)
 {
     const struct story_step *step = &t->story->steps[i];
 
     t->done[i] = true;
+    if (i + 1 < t->story->n && step[1].after && !t->done[i + 1])
+        expect_effect(t, i + 1, t->w->n_effects + step[1].after);
     note_bound(t);
     if (step->kind == STEP_VALUE)
         put_value(t, step->value);
@@ -140,7 +152,7 @@ static void act(struct teller *t, size_t i)
 static void outsider(struct world *w)
 {
     for (size_t i = 0; i < telling->story->n; i++)
-        if (telling->story->steps[i].at == w->n_effects && !telling->done[i])
+        if (telling->at[i] == w->n_effects && !telling->done[i])
             act(telling, i);
 }
 
@@ -205,6 +217,8 @@ static bool rest_and_judge(struct teller *t)
         return false;
     judge_conditions(t);
     judge_fresh(t);
+    if (!t->until_rest)
+        t->until_rest = t->w->n_effects;
     buf_printf(&t->reasons, "%s ", world_condition(world_object(t->w, t->name), "Ready", "reason"));
     return !t->complaint;
 }
@@ -262,8 +276,8 @@ static void begin(struct teller *t, const struct story *story)
     t->w->outsider = outsider;
     t->w->scan = CMK_SCAN_CLEAN;
     for (size_t i = 0; i < story->n; i++)
-        if (story->steps[i].at && story->steps[i].at != AT_REST && t->w->n_faults + 1 < WORLD_MAX_FAULTS)
-            world_fault_at(t->w, story->steps[i].at, FAULT_OUTSIDER);
+        if (!story->steps[i].after && story->steps[i].at && story->steps[i].at != AT_REST)
+            expect_effect(t, i, story->steps[i].at);
     if (story->fault.fault != FAULT_NONE)
         world_fault_at(t->w, story->fault.at, story->fault.fault);
     story->scenario->begin(t->w);
@@ -273,7 +287,7 @@ static void begin(struct teller *t, const struct story *story)
 static void live(struct teller *t)
 {
     for (size_t i = 0; i < t->story->n; i++)
-        if (t->story->steps[i].at == 0)
+        if (t->story->steps[i].at == 0 && !t->story->steps[i].after)
             act(t, i);
     bool goes_on = rest_and_judge(t);
     for (size_t i = 0; i < t->story->n && goes_on; i++)
@@ -292,8 +306,7 @@ struct told story_tell(const struct story *story)
 
     begin(&t, story);
     live(&t);
-    told.n_effects = t.w->n_effects;
-    memcpy(told.effects, t.w->effects, sizeof(told.effects));
+    told.until_rest = t.until_rest;
     told.complaint = t.complaint;
     told.text = xstrdup(t.complaint ? trace_text(t.w) : NULL);
     told.reasons = buf_take(&t.reasons);
@@ -312,7 +325,9 @@ void told_done(struct told *told)
 
 static void put_moment(const struct story_step *step, struct buf *b)
 {
-    if (step->at == 0)
+    if (step->after)
+        buf_printf(b, ", %zu effects later", step->after);
+    else if (step->at == 0)
         buf_puts(b, " from the beginning");
     else if (step->at == AT_REST)
         buf_puts(b, " at rest");

@@ -21,10 +21,11 @@ enum step_kind {
 struct story_step {
     enum step_kind kind;
     size_t at; /* before the effect of this number, 0: before all; AT_REST; also at rest when that effect never comes */
+    size_t after; /* not 0: in place of at, so many effects after the step before it */
     const struct value *value;
 };
 
-#define STORY_MAX 8
+#define STORY_MAX 7 /* with the fault not more than WORLD_MAX_FAULTS */
 
 struct story {
     const struct scenario *scenario;
@@ -34,11 +35,10 @@ struct story {
 };
 
 struct told {
-    char *complaint; /* NULL: all is well */
-    char *text;      /* the steps, as kubectl would do them, and the trace */
-    size_t n_effects;
-    unsigned char effects[400];
-    char *reasons; /* at each rest, separated by blanks */
+    char *complaint;   /* NULL: all is well */
+    char *text;        /* the steps, as kubectl would do them, and the trace */
+    size_t until_rest; /* effects until it is at rest for the first time */
+    char *reasons;     /* at each rest, separated by blanks */
 };
 struct told story_tell(const struct story *story);
 void told_done(struct told *told);
