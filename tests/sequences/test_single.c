@@ -49,5 +49,5 @@ static int run(int (*setup)(void **), int (*teardown)(void **))
 
 int main(int argc, char **argv)
 {
-    return cases_main(argc, argv, 211, run);
+    return cases_main(argc, argv, 401, run);
 }
