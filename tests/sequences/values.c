@@ -2,37 +2,14 @@
  *
  * A value of a nested field is the whole member of spec that it belongs to, taken from a spec that has every field,
  * with the one place changed. Nothing is skipped in silence: what is not understood ends the walk with an error. */
-#include "sequences/values.h"
+#include "sequences/values_private.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "sim/world.h"
 
 #include <string.h>
-
-#define MAX_STEPS 8
-
-/* From spec down to a field. The step "[]" is the first item of a list. */
-struct place {
-    const char *steps[MAX_STEPS];
-    size_t n;
-};
-
-struct walk {
-    struct values *values;
-    struct err *err;
-    bool failed;
-};
-
-/* One field. */
-struct field {
-    struct walk *walk;
-    struct place place;
-    const cJSON *schema;
-    const struct samples *samples;
-    char path[256];
-    bool required;
-};
 
 /* ---- places ---- */
 
@@ -46,7 +23,7 @@ static void path_of(const struct place *place, char *ret, size_t size)
     buf_done(&b);
 }
 
-static cJSON *step_down(cJSON *at, const char *step)
+cJSON *values_down(cJSON *at, const char *step)
 {
     return step[0] == '[' ? cJSON_GetArrayItem(at, 0) : cJSON_GetObjectItemCaseSensitive(at, step);
 }
@@ -69,14 +46,13 @@ static cJSON *member_with(const cJSON *full, const struct place *place, cJSON *t
         return to;
     cJSON *member = cJSON_Duplicate(json_member(full, place->steps[0]), true), *parent = member;
     for (size_t i = 1; i + 1 < place->n; i++)
-        parent = step_down(parent, place->steps[i]);
+        parent = values_down(parent, place->steps[i]);
     put(parent, place->steps[place->n - 1], to);
     return member;
 }
-
 /* ---- values ---- */
 
-static void add(struct field *f, const char *what, cJSON *to, bool accepted)
+void values_add(struct field *f, const char *what, cJSON *to, bool accepted)
 {
     struct values *values = f->walk->values;
     const struct difference *difference = difference_of(f->path, what);
@@ -93,27 +69,7 @@ static void add(struct field *f, const char *what, cJSON *to, bool accepted)
         .why = difference ? difference->why : NULL};
 }
 
-static void add_json(struct field *f, const char *what, const char *json, bool accepted)
-{
-    cJSON *to = NULL;
-    struct err err = ERR_INIT;
-
-    if (json_parse(&to, json, strlen(json), &err) < 0)
-        abort();
-    add(f, what, to, accepted);
-}
-
-static void add_string(struct field *f, const char *what, const char *text, bool accepted)
-{
-    add(f, what, cJSON_CreateString(text), accepted);
-}
-
-static struct value *last(struct field *f)
-{
-    return &f->walk->values->v[f->walk->values->n - 1];
-}
-
-static void fail(struct field *f, const char *what, const char *name)
+void values_unknown(struct field *f, const char *what, const char *name)
 {
     if (!f->walk->failed)
         (void)err_set(f->walk->err, ERR_INVALID,
@@ -122,178 +78,6 @@ static void fail(struct field *f, const char *what, const char *name)
             "and samples.c)",
             f->path[0] ? "." : "", f->path, what, name);
     f->walk->failed = true;
-}
-
-static int64_t number_of(const cJSON *schema, const char *keyword)
-{
-    int64_t n = -1;
-
-    (void)json_int(json_member(schema, keyword), false, &n);
-    return n;
-}
-
-/* text n times. */
-static char *repeated(const char *text, int64_t n)
-{
-    struct buf b = BUF_INIT(1 << 20);
-
-    for (int64_t i = 0; i < n; i++)
-        buf_puts(&b, text);
-    return buf_take(&b);
-}
-
-/* ---- by type ---- */
-
-static void wrong_types(struct field *f, const char *const *texts)
-{
-    for (; *texts; texts++) {
-        _cleanup_(freep) char *what = xasprintf("wrong type %s", *texts);
-        add_json(f, what, *texts, false);
-    }
-}
-
-static void enum_values(struct field *f, const cJSON *list)
-{
-    const cJSON *item;
-
-    cJSON_ArrayForEach (item, list) {
-        _cleanup_(freep) char *what = xasprintf("one of the list \"%s\"", item->valuestring);
-        add_string(f, what, item->valuestring, true);
-    }
-    const char *first = cJSON_GetArrayItem(list, 0)->valuestring;
-    _cleanup_(freep) char *lower = str_lower(xstrdup(first)), *longer = xasprintf("%sx", first);
-    add_string(f, "not in the list: blank", "", false);
-    add_string(f, "not in the list: lower case", lower, false);
-    add_string(f, "not in the list: one letter more", longer, false);
-}
-
-static void sample_values(struct field *f)
-{
-    const struct samples *s = f->samples;
-
-    for (size_t i = 0; i < MAX_SAMPLES; i++) {
-        _cleanup_(freep) char *good = s->valid[i] ? xasprintf("sample \"%s\"", s->valid[i]) : NULL,
-                              *bad = s->invalid[i] ? xasprintf("bad sample \"%s\"", s->invalid[i]) : NULL,
-                              *clash = s->clashing[i] ? xasprintf("clash \"%s\"", s->clashing[i]) : NULL;
-        if (good) {
-            add_string(f, good, s->valid[i], true);
-            last(f)->moves = s->immutable && i > 0;
-        }
-        if (bad)
-            add_string(f, bad, s->invalid[i], false);
-        if (clash) {
-            add_string(f, clash, s->clashing[i], false);
-            last(f)->clashes = true;
-        }
-    }
-}
-
-/* A text without a list or a rule is free up to its length, which counts characters. */
-static void lengths(struct field *f, bool is_free)
-{
-    int64_t max = number_of(f->schema, "maxLength");
-
-    if (max < 0) {
-        fail(f, "a string without", "maxLength");
-        return;
-    }
-    _cleanup_(freep) char *longest = repeated("a", max), *wide = repeated("\xc3\xa9", max),
-                          *more = repeated("a", max + 1);
-    if (is_free) {
-        add_string(f, "blank", "", true);
-        add_string(f, "longest", longest, true);
-        add_string(f, "longest, of two bytes each", wide, true);
-    }
-    add_string(f, "too long", more, false);
-}
-
-static void string_values(struct field *f)
-{
-    static const char *const wrong[] = {"7", "true", "[\"x\"]", "{\"x\":\"y\"}", NULL};
-    const cJSON *list = json_member(f->schema, "enum");
-
-    if (json_member(f->schema, "format"))
-        fail(f, "the format", json_string_at(f->schema, "format"));
-    wrong_types(f, wrong);
-    if (list)
-        enum_values(f, list);
-    if (f->samples->rules && !f->samples->valid[0])
-        fail(f, "no sample for", "x-kubernetes-validations");
-    sample_values(f);
-    lengths(f, !list && !f->samples->rules);
-}
-
-static void boolean_values(struct field *f)
-{
-    static const char *const wrong[] = {"\"true\"", "1", "[]", NULL};
-
-    add_json(f, "true", "true", true);
-    add_json(f, "false", "false", true);
-    wrong_types(f, wrong);
-}
-
-static void add_number(struct field *f, const char *what, int64_t n, bool accepted)
-{
-    _cleanup_(freep) char *text = xasprintf("%lld", (long long)n);
-
-    add_json(f, what, text, accepted);
-}
-
-static void integer_values(struct field *f)
-{
-    static const char *const wrong[] = {"\"7\"", "1.5", "true", "[7]", NULL};
-    int64_t min = number_of(f->schema, "minimum"), max = number_of(f->schema, "maximum");
-
-    if (!str_eq(json_string_at(f->schema, "format"), "int32"))
-        fail(f, "an integer of another format than", "int32");
-    if (!json_member(f->schema, "minimum") || !json_member(f->schema, "maximum"))
-        fail(f, "an integer without", "minimum and maximum");
-    wrong_types(f, wrong);
-    add_number(f, "minimum", min, true);
-    add_number(f, "maximum", max, true);
-    add_number(f, "below the minimum", min - 1, false);
-    add_number(f, "above the maximum", max + 1, false);
-    add_number(f, "no int32", INT32_MAX + 1LL, false);
-}
-
-/* n items: copies of the one that there is, or as many different words of a list. */
-static cJSON *items_of(struct field *f, int64_t n, bool different)
-{
-    const cJSON *words = json_at(f->schema, "items.enum");
-    cJSON *list = cJSON_CreateArray(), *at = f->walk->values->full;
-
-    for (size_t i = 0; i < f->place.n; i++)
-        at = step_down(at, f->place.steps[i]);
-    for (int64_t i = 0; i < n; i++)
-        cJSON_AddItemToArray(list,
-            cJSON_Duplicate(
-                different ? cJSON_GetArrayItem(words, (int)i % cJSON_GetArraySize(words)) : cJSON_GetArrayItem(at, 0),
-                true));
-    return list;
-}
-
-static void list_values(struct field *f)
-{
-    static const char *const wrong[] = {"\"x\"", "7", "{}", NULL};
-    const char *type = json_string_at(f->schema, "x-kubernetes-list-type");
-    bool is_set = str_eq(type, "set");
-    int64_t min = number_of(f->schema, "minItems"), max = number_of(f->schema, "maxItems");
-
-    if (!is_set && !str_eq(type, "atomic"))
-        fail(f, "the list type", type ? type : "absent");
-    if (max < 0 || (is_set && max > cJSON_GetArraySize(json_at(f->schema, "items.enum"))))
-        fail(f, "the bounds of a list by", "maxItems");
-    if (f->walk->failed)
-        return;
-    wrong_types(f, wrong);
-    _cleanup_(json_freep) cJSON *one = items_of(f, 1, is_set);
-    cJSON *map = cJSON_CreateObject();
-    cJSON_AddItemToObject(map, "0", cJSON_DetachItemFromArray(one, 0));
-    add(f, "a map in place of the list", map, false);
-    add(f, "most items", items_of(f, max, is_set), true);
-    add(f, "too many items", items_of(f, max + 1, is_set), false);
-    add(f, "no item", items_of(f, 0, false), min <= 0);
-    add(f, "the same item twice", items_of(f, 2, false), !is_set);
 }
 
 static void walk_field(struct field *f);
@@ -325,12 +109,12 @@ static void object_values(struct field *f)
     const cJSON *schema;
     cJSON *at = f->walk->values->full;
 
-    wrong_types(f, wrong);
+    values_wrong_types(f, wrong);
     for (size_t i = 0; i < f->place.n; i++)
-        at = step_down(at, f->place.steps[i]);
+        at = values_down(at, f->place.steps[i]);
     cJSON *more = f->place.n ? cJSON_Duplicate(at, true) : values_base();
     json_add_string(more, "colour", "blue");
-    add(f, "a member that nobody knows", more, true);
+    values_add(f, "a member that nobody knows", more, true);
     cJSON_ArrayForEach (schema, json_member(f->schema, "properties")) {
         struct field child =
             below(f, schema, schema->string, is_in(json_member(f->schema, "required"), schema->string));
@@ -352,7 +136,7 @@ static void check_keywords(struct field *f)
         while (i < ARRAY_LEN(known) && !str_eq(known[i], keyword->string))
             i++;
         if (i == ARRAY_LEN(known))
-            fail(f, "the keyword", keyword->string);
+            values_unknown(f, "the keyword", keyword->string);
     }
 }
 
@@ -363,9 +147,9 @@ static void check_rules(struct field *f)
 
     f->samples = samples_of(f->path);
     if (!f->samples)
-        fail(f, "the field", f->path);
+        values_unknown(f, "the field", f->path);
     else if (f->samples->rules != rules)
-        fail(f, "the number of rules", number);
+        values_unknown(f, "the number of rules", number);
     f->walk->values->rules += rules;
 }
 
@@ -377,10 +161,10 @@ static void common_values(struct field *f)
     bool may_lack = !f->required && !f->samples->needed;
 
     if (!is_item)
-        add(f, "absent", NULL, may_lack);
-    add(f, "null", cJSON_CreateNull(), !is_item && may_lack);
+        values_add(f, "absent", NULL, may_lack);
+    values_add(f, "null", cJSON_CreateNull(), !is_item && may_lack);
     if (fallback)
-        add(f, "the default", cJSON_Duplicate(fallback, true), true);
+        values_add(f, "the default", cJSON_Duplicate(fallback, true), true);
 }
 
 static void values_of_type(struct field *f)
@@ -388,8 +172,8 @@ static void values_of_type(struct field *f)
     static const struct {
         const char *type;
         void (*make)(struct field *);
-    } makers[] = {{"string", string_values}, {"boolean", boolean_values}, {"integer", integer_values},
-        {"array", list_values}, {"object", object_values}};
+    } makers[] = {{"string", values_of_string}, {"boolean", values_of_boolean}, {"integer", values_of_integer},
+        {"array", values_of_list}, {"object", object_values}};
     const char *type = json_string_at(f->schema, "type");
     size_t i = 0;
 
@@ -398,7 +182,7 @@ static void values_of_type(struct field *f)
     if (i < ARRAY_LEN(makers))
         makers[i].make(f);
     else
-        fail(f, "the type", type ? type : "absent");
+        values_unknown(f, "the type", type ? type : "absent");
 }
 
 static void walk_field(struct field *f)
