@@ -153,8 +153,7 @@ static void differs(const char *what, const char *path, const cJSON *spec, const
 {
     _cleanup_(freep) char *text = json_print(spec);
 
-    (void)fprintf(
-        stderr, "%s: %s\n  spec: %.1000s\n  API server: %.500s\n", path, what, text ? text : "none", answer);
+    (void)fprintf(stderr, "%s: %s\n  spec: %.1000s\n  API server: %.500s\n", path, what, text ? text : "none", answer);
     differences++;
 }
 
