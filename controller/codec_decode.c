@@ -93,9 +93,20 @@ static bool take_start(const char *text, int64_t *ret_s)
     return hour < 24 && minute < 60;
 }
 
+/* "4h", "90m", "1h30m": of what duration_parse() understands only the form that the CRD allows. */
+static bool is_length(const char *text)
+{
+    size_t hours = strspn(text, "0123456789");
+
+    if (text[hours] == 'h' && hours >= 1 && hours <= 3)
+        text += hours + 1;
+    size_t minutes = strspn(text, "0123456789");
+    return *text == '\0' || (minutes >= 1 && minutes <= 5 && str_eq(text + minutes, "m"));
+}
+
 static bool take_length(const char *text, int64_t *ret_ms)
 {
-    return text && duration_parse(text, ret_ms) && *ret_ms > 0 && *ret_ms <= 7 * 86400000LL;
+    return text && is_length(text) && duration_parse(text, ret_ms) && *ret_ms > 0 && *ret_ms <= 7 * 86400000LL;
 }
 
 static void take_window(struct cmk_spec *spec, const cJSON *from)
@@ -107,6 +118,8 @@ static void take_window(struct cmk_spec *spec, const cJSON *from)
         return;
     w->present = true;
     take_string(spec, from, "window.timeZone", &w->time_zone);
+    if (cJSON_IsObject(json_member(window, "periods")))
+        malformed(spec, "window.periods", "must be a list");
     cJSON_ArrayForEach (period, json_member(window, "periods")) {
         if (w->n_periods == CMK_MAX_PERIODS) {
             malformed(spec, "window.periods", "has more than 32 periods");
@@ -130,7 +143,7 @@ static void take_spec(struct cmk_spec *spec, const cJSON *from)
                              *const accesses[] = {"Verify", "Grant", NULL},
                              *const checks[] = {"Enforce", "Warn", "Skip", NULL},
                              *const scans[] = {"Skip", "Scan", NULL};
-    const cJSON *priority = present(from, "priority");
+    const cJSON *priority = present(from, "priority"), *preflight = present(from, "preflight");
 
     take_string(spec, from, "accountId", &spec->account_id);
     take_string(spec, from, "keyVaultKeyUri", &spec->key_uri);
@@ -143,11 +156,14 @@ static void take_spec(struct cmk_spec *spec, const cJSON *from)
     spec->drift = (enum cmk_drift)take_enum(spec, from, "drift", drifts, CMK_DRIFT_CORRECT);
     spec->key_vault_access =
         (enum cmk_key_vault_access)take_enum(spec, from, "keyVaultAccess", accesses, CMK_ACCESS_VERIFY);
+    if (preflight && !cJSON_IsObject(preflight))
+        malformed(spec, "preflight", "must have the members keyVault and documentIds, or one of them");
     spec->check_key_vault =
         (enum cmk_key_vault_check)take_enum(spec, from, "preflight.keyVault", checks, CMK_CHECK_ENFORCE);
     spec->document_ids = (enum cmk_document_ids)take_enum(spec, from, "preflight.documentIds", scans, CMK_IDS_SKIP);
-    if (priority && !json_int(priority, false, &spec->priority))
-        malformed(spec, "priority", "must be a whole number");
+    if (priority && (!json_int(priority, false, &spec->priority) || spec->priority < -CMK_MAX_PRIORITY ||
+                        spec->priority > CMK_MAX_PRIORITY))
+        malformed(spec, "priority", "must be a whole number from -1000000 to 1000000");
     take_window(spec, from);
 }
 

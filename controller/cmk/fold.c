@@ -198,6 +198,9 @@ static void operation_done(struct cmk_view *view)
     end_operation(view, CMK_SUCCEEDED, NULL, NULL);
     str_replace(&op->error_code, NULL);
     str_replace(&op->error_message, NULL);
+    /* Whatever the spec names by now: a key that we have set ourselves is never taken for somebody else's doing. */
+    if (op->type == CMK_ENABLE_KEY)
+        str_replace(&view->status.encrypted_key_uri, op->target);
 }
 
 static void no_effect(struct cmk_view *view)

@@ -23,6 +23,7 @@ enum cmk_key_vault_check { CMK_CHECK_UNSET, CMK_CHECK_ENFORCE, CMK_CHECK_WARN, C
 enum cmk_document_ids { CMK_IDS_SKIP, CMK_IDS_SCAN };
 
 #define CMK_MAX_PERIODS 32
+#define CMK_MAX_PRIORITY 1000000
 
 struct cmk_period {
     unsigned days;     /* bit 0 is Monday */
@@ -159,7 +160,7 @@ struct cmk_status {
     struct cmk_check checks[CMK_MAX_CHECKS];
     size_t n_checks;
     int64_t encrypted_at;
-    char *encrypted_key_uri; /* the key that was last verified as Ready */
+    char *encrypted_key_uri; /* the key that was last seen on the account as we wanted it */
     char *last_handled_reconcile_at;
 };
 

@@ -226,6 +226,9 @@ struct azure_port world_azure_port(struct world *w);
 void world_apply(struct world *w, const char *name, const char *account, const char *key, const char *members);
 /* A merge patch of spec by a person. */
 void world_edit(struct world *w, const char *name, const char *spec_patch);
+/* Puts another spec in place of all that there is (NULL: none), as a person does; nothing happens when it is the same.
+ */
+void world_set_spec(struct world *w, const char *name, const cJSON *spec);
 void world_annotate(struct world *w, const char *name, const char *value);
 void world_delete(struct world *w, const char *name);
 struct world_object *world_object(const struct world *w, const char *name);

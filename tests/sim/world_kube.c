@@ -169,19 +169,38 @@ void world_apply(struct world *w, const char *name, const char *account, const c
     trace_note(w, "somebody applies %s", o->key);
 }
 
+static void next_generation(struct world *w, struct world_object *o)
+{
+    int64_t generation = 0;
+
+    (void)json_int(json_at(o->json, "metadata.generation"), false, &generation);
+    set_number(metadata_of(o), "generation", generation + 1);
+    touch(w, o);
+}
+
+void world_set_spec(struct world *w, const char *name, const cJSON *spec)
+{
+    struct world_object *o = world_object(w, name);
+    const cJSON *held = json_member(o->json, "spec");
+
+    if (held == spec || (held && spec && cJSON_Compare(held, spec, true)))
+        return;
+    cJSON_DeleteItemFromObjectCaseSensitive(o->json, "spec");
+    if (spec)
+        cJSON_AddItemToObject(o->json, "spec", cJSON_Duplicate(spec, true));
+    next_generation(w, o);
+}
+
 void world_edit(struct world *w, const char *name, const char *spec_patch)
 {
     struct world_object *o = world_object(w, name);
     cJSON *patch = NULL;
-    int64_t generation = 0;
 
     if (json_parse(&patch, spec_patch, strlen(spec_patch), NULL) < 0)
         violation(w, "the test's edit is wrong");
     json_merge(cJSON_GetObjectItemCaseSensitive(o->json, "spec"), patch);
     (void)json_free(patch);
-    (void)json_int(json_at(o->json, "metadata.generation"), false, &generation);
-    set_number(metadata_of(o), "generation", generation + 1);
-    touch(w, o);
+    next_generation(w, o);
     trace_note(w, "somebody edits %s: %s", o->key, spec_patch);
 }
 

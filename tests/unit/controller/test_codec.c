@@ -132,6 +132,17 @@ static void what_is_malformed_is_said_in_a_sentence(void **state _unused_)
         {PERIOD("[\"Sat\"]", "1", "\"4h\""), "spec.window.periods[].start must be a time of day"},
         {PERIOD("[\"Sat\"]", "\"01:00\"", "\"0s\""), "spec.window.periods[].duration must be a duration"},
         {PERIOD("[\"Sat\"]", "\"01:00\"", "\"169h\""), "spec.window.periods[].duration must be a duration"},
+        {PERIOD("[\"Sat\"]", "\"01:00\"", "\"1.5h\""), "spec.window.periods[].duration must be a duration"},
+        {PERIOD("[\"Sat\"]", "\"01:00\"", "\"30m1h\""), "spec.window.periods[].duration must be a duration"},
+        {PERIOD("[\"Sat\"]", "\"01:00\"", "\"1h1h\""), "spec.window.periods[].duration must be a duration"},
+        {PERIOD("[\"Sat\"]", "\"01:00\"", "\"90s\""), "spec.window.periods[].duration must be a duration"},
+        {"{\"window\":{\"timeZone\":\"UTC\",\"periods\":{\"a\":{\"days\":[\"Sat\"],\"start\":\"01:00\",\"duration\":"
+         "\"4h\"}}}}",
+            "spec.window.periods must be a list"},
+        {"{\"preflight\":\"Skip\"}", "spec.preflight must have the members keyVault and documentIds"},
+        {"{\"preflight\":[]}", "spec.preflight must have the members keyVault and documentIds"},
+        {"{\"priority\":1000001}", "spec.priority must be a whole number from -1000000 to 1000000"},
+        {"{\"priority\":-1000001}", "spec.priority must be a whole number from -1000000 to 1000000"},
         {PERIOD("[\"Sat\"]", "\"01:00\"", "\"4 hours\""), "spec.window.periods[].duration must be a duration"},
         {"{\"mode\":\"x\",\"suspend\":3}", "spec.suspend must be true or false"}, /* one sentence is enough */
     };
