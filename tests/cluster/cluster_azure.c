@@ -164,8 +164,9 @@ static void look(struct call *call)
         buf_puts(&call->reply, "{\"value\":[]}"); /* no locks, no metrics, no role assignments */
         return;
     }
-    _cleanup_(freep) char *text = json_print(resource ? resource : azure_model_resource(call->c->model, VAULT));
-    buf_printf(&call->reply, resource ? "%s" : "{\"value\":[%s]}", text);
+    _cleanup_(freep) char *vault = str_lower(xstrdup(VAULT));
+    _cleanup_(freep) char *text = json_print(resource ? resource : azure_model_resource(call->c->model, vault));
+    buf_printf(&call->reply, "%s%s%s", resource ? "" : "{\"value\":[", text, resource ? "" : "]}");
 }
 
 void azure_serve(struct call *call)
@@ -220,6 +221,31 @@ static void put_resource(struct cluster *c, const char *text)
         violation(c, "the test's resource is wrong: %s", err.msg);
 }
 
+/* A vault whose access policy lets the identity in. */
+static void put_vault(struct cluster *c)
+{
+    char principal[AZURE_GUID_SIZE], client[AZURE_GUID_SIZE];
+
+    put_resource(c, "{\"id\":\"" IDENTITY_ID "\"}");
+    azure_model_identity_ids(c->model, IDENTITY_ID, principal, client);
+    _cleanup_(freep) char *vault = xasprintf(
+        "{\"id\":\"" VAULT "\",\"name\":\"contoso\",\"type\":\"Microsoft.KeyVault/vaults\",\"location\":\"westus\","
+        "\"properties\":{\"tenantId\":\"00000000-0000-0000-0000-00000000000a\",\"accessPolicies\":[{\"tenantId\":"
+        "\"00000000-0000-0000-0000-00000000000a\",\"objectId\":\"%s\",\"permissions\":{\"keys\":[\"get\",\"wrapKey\","
+        "\"unwrapKey\"]}}],\"enableSoftDelete\":true,\"enablePurgeProtection\":true,\"vaultUri\":"
+        "\"https://contoso.vault.azure.net/\",\"publicNetworkAccess\":\"Enabled\"}}",
+        principal);
+    put_resource(c, vault);
+    for (int i = 0; i < 2; i++) {
+        _cleanup_(freep) char *key = xasprintf(
+            "{\"id\":\"" VAULT "/keys/%s\",\"name\":\"%s\",\"properties\":{\"attributes\":{\"enabled\":true},\"kty\":"
+            "\"RSA\",\"keySize\":3072,\"keyOps\":[\"wrapKey\",\"unwrapKey\"],\"keyUri\":"
+            "\"https://contoso.vault.azure.net:443/keys/%s\"}}",
+            i ? "other" : "cosmos", i ? "other" : "cosmos", i ? "other" : "cosmos");
+        put_resource(c, key);
+    }
+}
+
 void azure_begin(struct cluster *c)
 {
     static const char *const kinds[4] = {"", ",\"backupPolicy\":\"Continuous\"",
@@ -233,7 +259,7 @@ void azure_begin(struct cluster *c)
         .identity_resets_default = c->plan.seed % 3 == 0};
 
     c->model = azure_model_new(&options, "cluster");
-    put_resource(c, "{\"id\":\"" IDENTITY_ID "\"}");
+    put_vault(c);
     for (int i = 0; i < c->plan.accounts; i++)
         put(c, i, kinds[c->plan.mix ? i % 4 : 0]);
 }
