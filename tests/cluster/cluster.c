@@ -156,7 +156,7 @@ static void of_servers(struct cluster *c, const struct fault *f)
     e->gone += f->kind == F_GONE;
     e->repeated += f->kind == F_REPEAT;
     if (f->kind == F_COMPACT)
-        e->compacted = e->version;
+        e->compacted = e->n ? e->changes[e->n - 1].version : 0;
     if (f->kind == F_NO_KUBE)
         c->no_kube_until = fiber_now() + f->arg;
     if (f->kind == F_NO_ARM)
@@ -191,6 +191,26 @@ static void drop(cJSON *object, const char *name)
     cJSON_DeleteItemFromObjectCaseSensitive(object, name);
 }
 
+/* Their order says nothing. */
+static void sort_members(cJSON *tree)
+{
+    cJSON *sorted = cJSON_CreateObject(), *item;
+
+    while (cJSON_IsObject(tree) && tree->child) {
+        cJSON *first = tree->child;
+        cJSON_ArrayForEach (item, tree)
+            first = strcmp(item->string, first->string) < 0 ? item : first;
+        first = cJSON_DetachItemViaPointer(tree, first);
+        sort_members(first);
+        cJSON_AddItemToObject(sorted, first->string, first);
+    }
+    while (sorted->child) {
+        item = cJSON_DetachItemViaPointer(sorted, sorted->child);
+        cJSON_AddItemToObject(tree, item->string, item);
+    }
+    cJSON_Delete(sorted);
+}
+
 static void put_conditions(cJSON *conditions, struct buf *b)
 {
     static const char *const types[] = {
@@ -201,12 +221,14 @@ static void put_conditions(cJSON *conditions, struct buf *b)
         cJSON_ArrayForEach (item, conditions)
             if (str_eq(json_string_at(item, "type"), types[i])) {
                 drop(item, "lastTransitionTime");
+                if (i == 3) /* PreflightPassed: how many could not be seen at that moment */
+                    drop(item, "message");
                 _cleanup_(freep) char *text = json_print(item);
                 buf_printf(b, "  %s\n", text);
             }
 }
 
-/* Without what may differ: times, ids, how often something was tried. */
+/* Without what may differ: times, ids, how often something was tried, and what preflight could see at its moment. */
 static void put_status(const cJSON *object, struct buf *b)
 {
     static const char *const volatile_members[] = {
@@ -215,16 +237,22 @@ static void put_status(const cJSON *object, struct buf *b)
     cJSON *operation = cJSON_GetObjectItemCaseSensitive(status, "operation");
     cJSON *account = cJSON_GetObjectItemCaseSensitive(status, "account");
 
+    if (!status) {
+        buf_puts(b, "  no status\n");
+        return;
+    }
     for (size_t i = 0; i < ARRAY_LEN(volatile_members); i++)
         drop(operation, volatile_members[i]);
+    drop(status, "preflight");
     drop(account, "observedAt");
     drop(account, "keyVaultKeyUriVersion");
     if (json_member(status, "encryptedAt"))
         cJSON_ReplaceItemInObjectCaseSensitive(status, "encryptedAt", cJSON_CreateString("yes"));
     put_conditions(cJSON_GetObjectItemCaseSensitive(status, "conditions"), b);
     drop(status, "conditions");
+    sort_members(status);
     _cleanup_(freep) char *text = json_print(status);
-    buf_printf(b, "  %s\n", text ? text : "no status");
+    buf_printf(b, "  %s\n", text);
 }
 
 static char *end_of(struct cluster *c)
@@ -468,7 +496,7 @@ char *life_judge(const struct plan *plan, const struct life *life, const struct 
     what = too_much(plan, life, undisturbed);
     if (!what && !plan_has_people(plan))
         what = other_changes(plan, life, undisturbed);
-    if (!what && !plan_has_people(plan))
+    if (!what && !plan_may_end_otherwise(plan))
         what = other_end(life->end, undisturbed->end);
     return what;
 }

@@ -130,6 +130,8 @@ char *plan_print(const struct plan *plan); /* the caller frees it */
 int plan_parse(struct plan *ret, const char *line, struct err *err);
 /* Others than faults may have changed what is counted. */
 bool plan_has_people(const struct plan *plan);
+/* Or a change arrived twice, and was answered as if somebody else had made it. */
+bool plan_may_end_otherwise(const struct plan *plan);
 
 /* ---- processes ---- */
 
@@ -302,6 +304,7 @@ void azure_other(struct cluster *c, int account, const char *body);
 
 /* cluster_oracle.c */
 void oracle_leaves(struct call *call);
+void oracle_refused(struct call *call);
 void oracle_change(struct call *call, int account, const cJSON *body, const struct azure_verdict *verdict);
 void oracle_status(struct call *call, const cJSON *before, const cJSON *after, const cJSON *patch);
 void oracle_seen(struct call *call, const cJSON *account);

@@ -160,16 +160,48 @@ static int64_t way(const struct cluster *c)
     return 1 + (int64_t)fiber_below((uint64_t)c->plan.latency);
 }
 
+static const char *or_none(const char *text)
+{
+    return str_empty(text) ? "none" : text;
+}
+
+/* What a body says, as far as a reader of traces cares. */
+static void describe(const struct call *call, struct buf *b)
+{
+    _cleanup_(json_freep) cJSON *tree = NULL;
+
+    if (!call->body || json_parse(&tree, call->body, strlen(call->body), NULL) < 0)
+        return;
+    if (call->effect == E_STATUS || call->effect == E_RECORD)
+        buf_printf(b, " Ready %s, operation %s %s, if %s", or_none(kube_condition(tree, "Ready", "reason")),
+            or_none(json_string_at(tree, "status.operation.type")),
+            or_none(json_string_at(tree, "status.operation.state")),
+            or_none(json_string_at(tree, "metadata.resourceVersion")));
+    else if (call->effect == E_LEASE_WRITE)
+        buf_printf(b, " %s", json_string_at(tree, "spec.holderIdentity"));
+    else if (call->effect == E_EVENT)
+        buf_printf(b, " %s", json_string_at(tree, "reason"));
+    else if (call->effect == E_PATCH)
+        buf_printf(b, " %s", call->body);
+}
+
 /* Renewals that go well would hide the rest. */
 static void note_call(const struct call *call, const struct fault *f)
 {
     bool lease = call->effect == E_LEASE_READ || call->effect == E_LEASE_WRITE;
+    _cleanup_(buf_done) struct buf what = BUF_INIT(4096);
+    _cleanup_(freep) char *path = xstrdup(call->path);
+    char *name;
 
-    if (lease && !f && call->status < 300)
+    if (!call->c->trace || (lease && !f && call->status < 300))
         return;
-    note(call->c, "%s: %s %.300s %s: %d%s%s%.300s", call->from->name, effect_name(call->effect), call->path,
-        call->body && call->effect != E_TOKEN ? call->body : "", call->status, f ? ", met by " : "",
-        f ? fault_name(f->kind) : "", call->status >= 300 ? buf_str(&call->reply) : "");
+    if (str_has_suffix_nocase(path, "/status"))
+        *strrchr(path, '/') = '\0';
+    name = strrchr(path, '/');
+    describe(call, &what);
+    note(call->c, "%s > %s %.40s%.300s: %d%s%s%s%.300s", call->from->name, effect_name(call->effect), name + 1,
+        buf_str(&what), call->status, f ? ", met by " : "", f ? fault_name(f->kind) : "",
+        call->status >= 300 ? " " : "", call->status >= 300 ? buf_str(&call->reply) : "");
 }
 
 static void carry(void *ctx)
@@ -190,6 +222,7 @@ static void carry(void *ctx)
         x->failure = ERR_UNAVAILABLE;
     else
         answer(call, f);
+    oracle_refused(call);
     note_call(call, f);
     if (is(f, F_CRASH_AFTER))
         process_kill(call->from, "it has not heard the answer");

@@ -167,6 +167,15 @@ static void patch_leaves(struct call *call)
     (void)json_free(object);
 }
 
+/* A token that was refused is replaced and the request sent again: it had no effect. */
+void oracle_refused(struct call *call)
+{
+    struct ahead *ahead = ahead_of(call->c, call->correlation);
+
+    if (call->effect == E_PATCH && call->status == 401 && !call->changed && ahead)
+        ahead->sent = false;
+}
+
 void oracle_leaves(struct call *call)
 {
     int account = call->effect == E_STATUS ? account_of_resource(call->c, call->path) : -1;

@@ -166,7 +166,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
             buf_printf(&line, " %s=%s", fields[i].key, fields[i].s);
         else
             buf_printf(&line, " %s=%lld", fields[i].key, (long long)fields[i].i);
-    note(p->cluster, "%s says: %s%s", p->name, message, buf_str(&line));
+    note(p->cluster, "%s%s", message, buf_str(&line));
 }
 
 /* ---- signals ---- */

@@ -36,6 +36,14 @@ bool plan_has_people(const struct plan *plan)
     return false;
 }
 
+bool plan_may_end_otherwise(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->n_faults; i++)
+        if (plan->faults[i].kind == F_TWICE && plan->faults[i].on == E_PATCH)
+            return true;
+    return plan_has_people(plan);
+}
+
 /* ---- drawing ---- */
 
 static int64_t between(uint64_t *dice, int64_t least, int64_t most)
@@ -98,7 +106,8 @@ static const unsigned fits[F_END_OF_EFFECTS] = {
     [F_404] = BIT(E_READ) | BIT(E_OPERATION) | BIT(E_LIST),
     [F_409] = OF_KUBE_WRITES,
     [F_410] = BIT(E_WATCH) | BIT(E_RESOURCES),
-    [F_GARBAGE] = OF_ARM | BIT(E_STATUS) | BIT(E_LEASE_READ) | BIT(E_RESOURCES),
+    /* A page instead of evidence is Unknown in preflight, by design, and stays in the status. */
+    [F_GARBAGE] = (OF_ARM & ~BIT(E_LOOK)) | BIT(E_STATUS) | BIT(E_LEASE_READ) | BIT(E_RESOURCES),
     [F_STALE] = BIT(E_GET) | BIT(E_RESOURCES),
 };
 
