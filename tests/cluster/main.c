@@ -19,7 +19,7 @@ struct sums {
 struct wishes {
     uint64_t from, seeds;
     double minutes;
-    bool trace, keep_on;
+    bool trace, keep_on, as_is;
     const char *plan, *plans;
 };
 
@@ -43,13 +43,15 @@ static void add(struct sums *s, const struct plan *plan, const struct life *life
     s->ms += life->lived_ms;
 }
 
-static void complain(const struct plan *plan, const char *what)
+static void complain(const struct plan *plan, const char *what, const struct wishes *w)
 {
     _cleanup_(freep) char *line = plan_print(plan);
     struct life life;
 
-    (void)printf("FAILED: %s\nthe plan: %s\nmaking it shorter ...\n", what, line);
+    (void)printf("FAILED: %s\nthe plan: %s\n", what, line);
     (void)fflush(stdout);
+    if (w->as_is)
+        return;
     struct plan less = plan_shrink(plan, SHRINK_TRIES);
     _cleanup_(freep) char *short_line = plan_print(&less);
     _cleanup_(freep) char *said = plan_try(&less, true, &life);
@@ -74,7 +76,7 @@ static bool run(const struct plan *plan, const struct wishes *w, struct sums *s)
     if (w->trace)
         (void)printf("FAILED: %s\n", what);
     else
-        complain(plan, what);
+        complain(plan, what, w);
     return false;
 }
 
@@ -165,8 +167,10 @@ static struct wishes read_args(char **argv)
             w.plans = v;
         else if (str_eq(argv[i], "--keep-on"))
             w.keep_on = true;
+        else if (str_eq(argv[i], "--as-is"))
+            w.as_is = true;
         else {
-            (void)fprintf(stderr, "usage: sim_cluster [--seeds N | --minutes M] [--from S | --from clock] [--keep-on]\n"
+            (void)fprintf(stderr, "usage: sim_cluster [--seeds N | --minutes M] [--from S | --from clock] [--keep-on] [--as-is]\n"
                                   "       sim_cluster --seed S | --plan LINE | --plans FILE\n");
             exit(2);
         }
