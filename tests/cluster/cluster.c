@@ -15,8 +15,8 @@
 #define MINUTE_MS 60000LL
 #define LEAST_FAULTS_MS (3 * MINUTE_MS) /* faults of effects may wait so long for theirs */
 #define BOUND_MS (150 * MINUTE_MS)      /* from the last fault to Ready: above all the back-off of failed operations */
-#define SETTLE_MS (25 * MINUTE_MS)
-#define IDLE_MS (25 * MINUTE_MS)
+#define SETTLE_MS (13 * MINUTE_MS)
+#define IDLE_MS (16 * MINUTE_MS) /* an account that is Ready is looked at every 10 min */
 
 struct cluster *the_cluster;
 

@@ -118,11 +118,15 @@ struct plan {
     int watch_list;  /* the API server knows WatchList */
     int page;        /* objects in one page of a list; 0: as asked for */
     int skew;        /* most that wall clocks differ, ms */
+    int elect;       /* by a Lease; always with more than one replica */
+    int early;       /* Azure shows the new key before the operation has ended */
+    int resets;      /* attaching an identity sets the default one back */
     struct fault faults[MAX_FAULTS];
     size_t n_faults;
 };
 
 /* plan.c */
+/* Some seeds in a row share a world, so that what is undisturbed need be lived once. */
 struct plan plan_draw(uint64_t seed);
 /* Faults for a world whose undisturbed life has taken so long, with so many effects of each kind. */
 void plan_draw_faults(struct plan *plan, int64_t length_ms, const size_t counts[static E_COUNT]);

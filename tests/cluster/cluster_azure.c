@@ -255,8 +255,8 @@ void azure_begin(struct cluster *c)
         .encrypt_ms = c->plan.encrypt,
         .enqueued_ms = 10000,
         .retention_ms = RETENTION_MS,
-        .key_visible_early = c->plan.seed % 2,
-        .identity_resets_default = c->plan.seed % 3 == 0};
+        .key_visible_early = c->plan.early,
+        .identity_resets_default = c->plan.resets};
 
     c->model = azure_model_new(&options, "cluster");
     put_vault(c);

@@ -136,11 +136,6 @@ static bool holds_lease(const struct call *call)
     return holder && strncmp(holder, call->from->name, n) == 0 && holder[n] == '_';
 }
 
-static bool elects(const struct call *call)
-{
-    return call->c->plan.replicas > 1 || call->c->plan.seed % 4 != 0;
-}
-
 static void patch_leaves(struct call *call)
 {
     struct cluster *c = call->c;
@@ -149,7 +144,7 @@ static void patch_leaves(struct call *call)
     struct err err = ERR_INIT;
     cJSON *object = NULL;
 
-    if (elects(call) && !holds_lease(call))
+    if (c->plan.elect && !holds_lease(call))
         violation(c, "a change is sent by %s, and another holds the lease", call->from->name);
     if (!ahead) {
         violation(c, "a change is sent that was not written ahead");
@@ -204,7 +199,7 @@ static bool was_undone(const struct cluster *c, const struct accepted *a, const 
         return true;
     return a->operation->state == AZURE_OP_SUCCEEDED &&
            ((key && account && !cmk_same_key(account->key_uri, key)) ||
-               (a->type == CMK_SET_DEFAULT_IDENTITY && account && c->plan.seed % 3 == 0));
+               (a->type == CMK_SET_DEFAULT_IDENTITY && account && c->plan.resets));
 }
 
 /* Invariant 4: what Azure has accepted is not asked for again, unless it failed or somebody undid it. */

@@ -276,7 +276,7 @@ static struct process *process_new(struct cluster *c, int slot)
     add_arg(p, "controller");
     add_arg(p, workers);
     add_arg(p, "--probe-address=");
-    if (c->plan.replicas == 1 && c->plan.seed % 4 == 0)
+    if (!c->plan.elect)
         add_arg(p, "--leader-elect=false");
     c->processes = xrealloc(c->processes, (c->n_processes + 1) * sizeof(struct process *));
     c->processes[c->n_processes++] = p;

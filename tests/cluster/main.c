@@ -83,10 +83,9 @@ static bool run(const struct plan *plan, const struct wishes *w, struct sums *s)
 static bool run_seed(uint64_t seed, const struct wishes *w, struct sums *s)
 {
     struct plan plan = plan_draw(seed);
-    struct life undisturbed = life_live(&plan, false);
+    const struct life *undisturbed = plan_calm(&plan);
 
-    plan_draw_faults(&plan, undisturbed.ready_ms, undisturbed.effects);
-    life_done(&undisturbed);
+    plan_draw_faults(&plan, undisturbed->ready_ms, undisturbed->effects);
     if (w->trace) {
         _cleanup_(freep) char *line = plan_print(&plan);
         (void)printf("%s\n", line);
@@ -182,6 +181,8 @@ int main(int argc _unused_, char **argv)
     const struct wishes w = read_args(argv);
     struct sums s = {.began = seconds()};
 
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+
     if (w.plan) {
         (void)run_line(w.plan, &w, &s);
     } else if (w.plans) {
@@ -193,5 +194,6 @@ int main(int argc _unused_, char **argv)
                 break;
     }
     report(&s);
+    plan_forget_calm();
     return s.failed ? 1 : 0;
 }

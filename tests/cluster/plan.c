@@ -46,6 +46,8 @@ bool plan_may_end_otherwise(const struct plan *plan)
 
 /* ---- drawing ---- */
 
+#define SEEDS_OF_A_WORLD 8
+
 static int64_t between(uint64_t *dice, int64_t least, int64_t most)
 {
     return least + (int64_t)(fiber_mix(dice) % (uint64_t)(most - least + 1));
@@ -61,12 +63,12 @@ struct plan plan_draw(uint64_t seed)
     static const int replicas[] = {1, 2, 2, 3}, accounts[] = {1, 1, 2, 3, 4, 5, 8, 12, 20, 60},
                      workers[] = {1, 2, 4, 4, 8}, pages[] = {0, 0, 2, 7}, latencies[] = {5, 50, 200, 1000},
                      skews[] = {0, 0, 200, 5000, 20000};
-    uint64_t dice = seed;
+    uint64_t dice = seed / SEEDS_OF_A_WORLD;
     struct plan plan = {.seed = seed};
 
     plan.replicas = one_of(&dice, replicas, ARRAY_LEN(replicas));
     plan.accounts = one_of(&dice, accounts, ARRAY_LEN(accounts));
-    if (seed % 200 == 199)
+    if (seed / SEEDS_OF_A_WORLD % 50 == 49)
         plan.accounts = MAX_ACCOUNTS;
     plan.workers = one_of(&dice, workers, ARRAY_LEN(workers));
     plan.mix = between(&dice, 0, 3) > 0;
@@ -76,6 +78,9 @@ struct plan plan_draw(uint64_t seed)
     plan.watch_list = between(&dice, 0, 1) == 1;
     plan.page = one_of(&dice, pages, ARRAY_LEN(pages));
     plan.skew = one_of(&dice, skews, ARRAY_LEN(skews));
+    plan.elect = plan.replicas > 1 || between(&dice, 0, 2) > 0;
+    plan.early = (int)between(&dice, 0, 1);
+    plan.resets = between(&dice, 0, 2) == 0;
     return plan;
 }
 
@@ -199,6 +204,9 @@ static const struct member members[] = {
     {MEMBER(watch_list), false},
     {MEMBER(page), false},
     {MEMBER(skew), false},
+    {MEMBER(elect), false},
+    {MEMBER(early), false},
+    {MEMBER(resets), false},
 };
 
 char *plan_print(const struct plan *plan)
@@ -279,6 +287,7 @@ int plan_parse(struct plan *ret, const char *line, struct err *err)
     for (char *word = strtok_r(copy, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
         if (!read_member(ret, word) && !read_fault(ret, word))
             return err_set(err, ERR_INVALID, "a plan has no \"%s\"", word);
+    ret->elect = ret->elect || ret->replicas > 1;
     if (ret->replicas < 1 || ret->replicas > MAX_REPLICAS || ret->accounts < 1 || ret->accounts > MAX_ACCOUNTS ||
         ret->workers < 1 || ret->latency < 1)
         return err_set(err, ERR_INVALID, "a plan needs replicas, accounts, workers and a latency");
