@@ -31,9 +31,9 @@ enum effect {
     E_PATCH,     /* of an account */
     E_LOOK,      /* anything else of ARM */
     E_TOKEN,
-    E_STATUS,   /* write of a whole status */
-    E_RECORD,   /* write of status.operation alone */
-    E_GET,      /* of a resource */
+    E_STATUS,    /* write of a whole status */
+    E_RECORD,    /* write of status.operation alone */
+    E_GET,       /* of a resource */
     E_RESOURCES, /* list of resources */
     E_WATCH,
     E_LEASE_READ,
@@ -83,12 +83,12 @@ enum fault_kind {
     F_REPEAT,  /* each watch hears its last event again */
     F_NO_KUBE, /* no API server for arg ms */
     F_NO_ARM,
-    F_TOKENS,  /* all of Azure's tokens are revoked */
-    F_FORGET,  /* Azure forgets the URLs of all operations */
+    F_TOKENS, /* all of Azure's tokens are revoked */
+    F_FORGET, /* Azure forgets the URLs of all operations */
     /* other people; who: the number of the account */
-    F_SUSPEND, /* and lets it go on arg ms later */
-    F_TOUCH,   /* asks for a look */
-    F_TAG,     /* PATCHes the account's tags: it is busy for a while */
+    F_SUSPEND,  /* and lets it go on arg ms later */
+    F_TOUCH,    /* asks for a look */
+    F_TAG,      /* PATCHes the account's tags: it is busy for a while */
     F_RECREATE, /* deletes the resource and applies it again */
     F_TWIN,     /* applies a second resource for the account, and deletes it arg ms later */
     F_WIPE,     /* empties the status */
@@ -199,7 +199,7 @@ struct etcd {
     size_t n, cap;
     int64_t compacted; /* versions below are forgotten */
     int64_t lag[MAX_SERVERS], lag_until[MAX_SERVERS];
-    size_t visible[MAX_SERVERS]; /* changes that the server has seen */
+    size_t visible[MAX_SERVERS];                    /* changes that the server has seen */
     unsigned broken, moved, silent, gone, repeated; /* how often watches were ... */
 };
 
@@ -208,7 +208,7 @@ struct cluster {
     bool trace;
     size_t effects[E_COUNT], n_effects;
     size_t fault_used[MAX_FAULTS];
-    bool well;         /* no more faults */
+    bool well; /* no more faults */
     bool ending;
     int64_t no_kube_until, no_arm_until;
     int64_t tokens_from; /* number of the first token that is good */
@@ -253,6 +253,9 @@ struct life life_live(const struct plan *plan, bool trace);
 void life_done(struct life *life);
 /* NULL: it is like the undisturbed one. Else what is not, the caller's. */
 char *life_judge(const struct plan *plan, const struct life *life, const struct life *undisturbed);
+
+/* cluster_faults.c */
+void faults_start(struct cluster *c);
 
 /* cluster_process.c */
 struct process *process_current(void); /* NULL: the world */
@@ -324,5 +327,5 @@ void oracle_secret(struct cluster *c, const char *where, const char *text);
 #define KEY_URI "https://contoso.vault.azure.net/keys/cosmos"
 #define OTHER_KEY_URI "https://contoso.vault.azure.net/keys/other"
 #define IDENTITY_ID                                                                                                    \
-    "/subscriptions/" SUBSCRIPTION                                                                                     \
-    "/resourceGroups/shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/cmk"
+    "/subscriptions/" SUBSCRIPTION "/resourceGroups/shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"  \
+    "cmk"

@@ -28,7 +28,7 @@ struct carriage {
     int64_t slow_ms;
     const void *sender; /* what it waits on, until it has left */
     bool left;          /* by the sender */
-    bool done; /* by the carrier */
+    bool done;          /* by the carrier */
     enum err_kind failure;
 };
 
@@ -73,8 +73,13 @@ static bool refuse(struct call *call, const struct fault *f)
         int status;
         const char *code;
     } rows[] = {
-        {F_429, 429, "TooManyRequests"}, {F_500, 500, "InternalError"}, {F_503, 503, "ServiceUnavailable"},
-        {F_401, 401, "Unauthorized"}, {F_403, 403, "Forbidden"}, {F_404, 404, "NotFound"}, {F_409, 409, "Conflict"},
+        {F_429, 429, "TooManyRequests"},
+        {F_500, 500, "InternalError"},
+        {F_503, 503, "ServiceUnavailable"},
+        {F_401, 401, "Unauthorized"},
+        {F_403, 403, "Forbidden"},
+        {F_404, 404, "NotFound"},
+        {F_409, 409, "Conflict"},
         {F_410, 410, "Expired"},
     };
 

@@ -252,8 +252,8 @@ static void check_ready(struct call *call, const cJSON *after)
     const char *key = json_string_at(after, "spec.keyVaultKeyUri"), *name = json_string_at(after, "metadata.name");
 
     if (!at_rest(seen) || !cmk_same_key(seen->key_uri, key) || !str_has_prefix(seen->key_status, AZURE_KEY_CONFIRMED))
-        violation(c, "%s is said to be Ready, and its account was read as %s with key %s", name, seen->state,
-            seen->key_uri);
+        violation(
+            c, "%s is said to be Ready, and its account was read as %s with key %s", name, seen->state, seen->key_uri);
     if (json_at(after, "status.operation.type") && !json_at(after, "status.operation.completedAt"))
         violation(c, "%s is said to be Ready with an operation that is %s", name,
             json_string_at(after, "status.operation.state"));
@@ -266,7 +266,8 @@ static void check_conditions(struct call *call, const cJSON *after)
     struct cluster *c = call->c;
     const char *name = json_string_at(after, "metadata.name");
     bool ready = str_eq(kube_condition(after, "Ready", "status"), "True");
-    bool working = *kube_condition(after, "Reconciling", "status"), stalled = *kube_condition(after, "Stalled", "status");
+    bool working = *kube_condition(after, "Reconciling", "status"),
+         stalled = *kube_condition(after, "Stalled", "status");
     int64_t generation = 0, observed = -1;
 
     if (ready)
@@ -278,8 +279,8 @@ static void check_conditions(struct call *call, const cJSON *after)
     (void)json_int(json_at(after, "metadata.generation"), false, &generation);
     (void)json_int(json_at(after, "status.observedGeneration"), false, &observed);
     if (generation != observed)
-        violation(c, "%s: observedGeneration %lld at generation %lld", name, (long long)observed,
-            (long long)generation);
+        violation(
+            c, "%s: observedGeneration %lld at generation %lld", name, (long long)observed, (long long)generation);
 }
 
 void oracle_status(struct call *call, const cJSON *before, const cJSON *after, const cJSON *patch)

@@ -15,11 +15,11 @@ struct stream {
     struct call *call;
     const struct http_request *request;
     struct err *err;
-    size_t next; /* the change to be told next */
+    size_t next;     /* the change to be told next */
     int64_t version; /* the last one that was told, or skipped */
     int64_t ends_at, bookmark_at, heard_at;
     unsigned broken, moved, silent, gone, repeated;
-    char *last; /* line */
+    char *last;  /* line */
     bool failed; /* on_data did not want it */
 };
 
@@ -58,9 +58,10 @@ static bool say_bookmark(struct stream *s, bool ends_initial)
 
 static bool say_gone(struct stream *s)
 {
-    static const char line[] = "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":"
-                               "\"Failure\",\"reason\":\"Expired\",\"message\":\"too old resource version\",\"code\":410}}"
-                               "\n";
+    static const char line[] =
+        "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":"
+        "\"Failure\",\"reason\":\"Expired\",\"message\":\"too old resource version\",\"code\":410}}"
+        "\n";
 
     return say(s, line, strlen(line));
 }
@@ -192,12 +193,19 @@ int watch_serve(struct call *call, const struct http_request *request, struct ht
     const struct etcd *e = &c->etcd;
     char seconds[16] = "300", word[8] = "";
     bool initial = kube_query(call, "sendInitialEvents", word, sizeof(word));
-    struct stream s = {.call = call, .request = request, .err = err, .broken = e->broken, .moved = e->moved,
-        .silent = e->silent, .gone = e->gone, .repeated = e->repeated};
+    struct stream s = {.call = call,
+        .request = request,
+        .err = err,
+        .broken = e->broken,
+        .moved = e->moved,
+        .silent = e->silent,
+        .gone = e->gone,
+        .repeated = e->repeated};
 
     if (initial && !c->plan.watch_list) {
-        kube_error(call, 422, "Invalid", "sendInitialEvents is forbidden for watch unless the WatchList feature gate "
-                                         "is enabled");
+        kube_error(call, 422, "Invalid",
+            "sendInitialEvents is forbidden for watch unless the WatchList feature gate "
+            "is enabled");
         response->status = call->status;
         buf_puts(&response->body, buf_str(&call->reply));
         return 0;

@@ -55,8 +55,8 @@ static void complain(const struct plan *plan, const char *what, const struct wis
     struct plan less = plan_shrink(plan, SHRINK_TRIES);
     _cleanup_(freep) char *short_line = plan_print(&less);
     _cleanup_(freep) char *said = plan_try(&less, true, &life);
-    (void)printf("%s\nshortened: %s\nagain: hack/sim.sh --plan '%s'\n", life.log ? life.log : "", said ? said : "nothing",
-        short_line);
+    (void)printf("%s\nshortened: %s\nagain: hack/sim.sh --plan '%s'\n", life.log ? life.log : "",
+        said ? said : "nothing", short_line);
     (void)fflush(stdout);
     life_done(&life);
 }
@@ -129,8 +129,9 @@ static void report(const struct sums *s)
 {
     double took = seconds() - s->began;
 
-    (void)printf("%zu lives, %zu failed; %.1f simulated hours, %zu effects, %zu processes, %zu kills, %zu of %zu faults met, "
-                 "%zu turns; %.1f s, %.0f lives a minute\n",
+    (void)printf(
+        "%zu lives, %zu failed; %.1f simulated hours, %zu effects, %zu processes, %zu kills, %zu of %zu faults met, "
+        "%zu turns; %.1f s, %.0f lives a minute\n",
         s->seeds, s->failed, (double)s->ms / 3600000, s->effects, s->processes, s->crashes, s->faults_met, s->faults,
         s->switches, took, (double)s->seeds * 60 / took);
 }
@@ -169,8 +170,9 @@ static struct wishes read_args(char **argv)
         else if (str_eq(argv[i], "--as-is"))
             w.as_is = true;
         else {
-            (void)fprintf(stderr, "usage: sim_cluster [--seeds N | --minutes M] [--from S | --from clock] [--keep-on] [--as-is]\n"
-                                  "       sim_cluster --seed S | --plan LINE | --plans FILE\n");
+            (void)fprintf(stderr,
+                "usage: sim_cluster [--seeds N | --minutes M] [--from S | --from clock] [--keep-on] [--as-is]\n"
+                "       sim_cluster --seed S | --plan LINE | --plans FILE\n");
             exit(2);
         }
     return w;

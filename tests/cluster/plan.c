@@ -178,7 +178,10 @@ void plan_draw_faults(struct plan *plan, int64_t length_ms, const size_t counts[
             f.on = E_TIME;
             f.at = between(&dice, 0, length_ms + length_ms / 2);
             f.who = (int)between(&dice, 0,
-                (f.kind >= F_SUSPEND ? plan->accounts : f.kind == F_LAG ? MAX_SERVERS : plan->replicas) - 1);
+                (f.kind >= F_SUSPEND  ? plan->accounts
+                    : f.kind == F_LAG ? MAX_SERVERS
+                                      : plan->replicas) -
+                    1);
         }
         plan->faults[plan->n_faults++] = f;
     }

@@ -63,7 +63,8 @@ static void a_printed_plan_is_read_back(void **state _unused_)
 static void a_line_that_is_no_plan_is_refused(void **state _unused_)
 {
     static const char *const lines[] = {"", "replicas=4 accounts=1 workers=1 latency=1",
-        "replicas=1 accounts=1 workers=1 latency=1 crash@patch:1", "replicas=1 accounts=1 workers=1 latency=1 lost@time:1",
+        "replicas=1 accounts=1 workers=1 latency=1 crash@patch:1",
+        "replicas=1 accounts=1 workers=1 latency=1 lost@time:1",
         "replicas=1 accounts=1 workers=1 latency=1 unheard-of@patch:1", "replicas=1 accounts=201 workers=1 latency=1"};
 
     for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
@@ -77,8 +78,9 @@ static void a_line_that_is_no_plan_is_refused(void **state _unused_)
 /* An API server that says of something that is there that it is not: no server does, and the program believes it. */
 static void what_fails_is_found_and_made_short(void **state _unused_)
 {
-    static const char line[] = "seed=3 replicas=2 accounts=4 workers=2 latency=50 encrypt=30000 watch_list=1 "
-                               "500@read:2 404@status:2 move@time:20000 slow@look:3:arg=4000 terminate@time:50000:who=1";
+    static const char line[] =
+        "seed=3 replicas=2 accounts=4 workers=2 latency=50 encrypt=30000 watch_list=1 "
+        "500@read:2 404@status:2 move@time:20000 slow@look:3:arg=4000 terminate@time:50000:who=1";
     struct plan plan;
     struct life life;
 
