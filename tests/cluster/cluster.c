@@ -15,6 +15,7 @@
 #define MINUTE_MS 60000LL
 #define LEAST_FAULTS_MS (3 * MINUTE_MS) /* faults of effects may wait so long for theirs */
 #define BOUND_MS (150 * MINUTE_MS)      /* from the last fault to Ready: above all the back-off of failed operations */
+#define LOOK_MS (12 * MINUTE_MS)
 #define SETTLE_MS (13 * MINUTE_MS)
 #define IDLE_MS (16 * MINUTE_MS) /* an account that is Ready is looked at every 10 min */
 
@@ -218,6 +219,10 @@ static void run_life(void *ctx)
     faults_start(c);
     fiber_sleep(end);
     be_well(c);
+    if (plan_has_people(&c->plan)) { /* what they did in Azure shows at the next look at the account */
+        fiber_sleep(LOOK_MS);
+        end += LOOK_MS;
+    }
     for (end += BOUND_MS; fiber_now() < end && !all_ready(c) && c->violation.len == 0;)
         fiber_sleep(SECOND_MS);
     life->ready = all_ready(c);
