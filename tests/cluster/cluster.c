@@ -219,6 +219,7 @@ static void run_life(void *ctx)
     faults_start(c);
     fiber_sleep(end);
     be_well(c);
+    life->healing_ms = -fiber_now();
     if (plan_has_people(&c->plan)) { /* what they did in Azure shows at the next look at the account */
         fiber_sleep(LOOK_MS);
         end += LOOK_MS;
@@ -227,6 +228,7 @@ static void run_life(void *ctx)
         fiber_sleep(SECOND_MS);
     life->ready = all_ready(c);
     life->ready_ms = fiber_now();
+    life->healing_ms += life->ready_ms;
     memcpy(life->effects, c->effects, sizeof(life->effects));
     life->n_effects = c->n_effects;
     life->status_writes = c->status_writes;

@@ -246,6 +246,7 @@ struct life {
     size_t idle_writes, idle_changes, idle_events;
     size_t effects[E_COUNT], n_effects, status_writes;
     int64_t ready_ms, lived_ms;
+    int64_t healing_ms; /* from when all was well to all Ready */
     size_t crashes, processes, switches, faults_met;
     char *log;
 };

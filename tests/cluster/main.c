@@ -12,7 +12,7 @@
 
 struct sums {
     size_t seeds, failed, effects, switches, crashes, faults, faults_met, processes;
-    int64_t ms;
+    int64_t ms, slowest_ms;
     double began;
 };
 
@@ -41,6 +41,8 @@ static void add(struct sums *s, const struct plan *plan, const struct life *life
     s->faults += plan->n_faults;
     s->faults_met += life->faults_met;
     s->ms += life->lived_ms;
+    if (life->ready && life->healing_ms > s->slowest_ms)
+        s->slowest_ms = life->healing_ms;
 }
 
 static void complain(const struct plan *plan, const char *what, const struct wishes *w)
