@@ -23,7 +23,7 @@ int account_of_path(const char *path)
 {
     const char *at = strstr(path, ACCOUNTS "/a");
 
-    return at ? atoi(at + strlen(ACCOUNTS "/a")) : -1;
+    return at ? (int)strtol(at + strlen(ACCOUNTS "/a"), NULL, 10) : -1;
 }
 
 static struct azure_account *account_at(const struct cluster *c, int account)

@@ -132,10 +132,10 @@ static void report(const struct sums *s)
     double took = seconds() - s->began;
 
     (void)printf(
-        "%zu lives, %zu failed; %.1f simulated hours, %zu effects, %zu processes, %zu kills, %zu of %zu faults met, "
-        "%zu turns; %.1f s, %.0f lives a minute\n",
+        "%zu lives, %zu failed; %.1f simulated hours, %zu effects, %zu processes, %zu kills, %zu of %zu faults "
+        "met, %zu turns; the slowest was Ready %.1f min after the last fault; %.1f s, %.0f lives a minute\n",
         s->seeds, s->failed, (double)s->ms / 3600000, s->effects, s->processes, s->crashes, s->faults_met, s->faults,
-        s->switches, took, (double)s->seeds * 60 / took);
+        s->switches, (double)s->slowest_ms / 60000, took, (double)s->seeds * 60 / took);
 }
 
 static const char *value(char **argv, int *i, const char *name)
