@@ -176,7 +176,7 @@ static void widen_jumps(struct plan *plan, uint64_t *dice)
 void plan_draw_faults(struct plan *plan, int64_t length_ms, const size_t counts[static E_COUNT])
 {
     uint64_t dice = plan->seed ^ 0x5eedfa17ULL;
-    size_t n = (size_t)between(&dice, 1, 3) * (size_t)between(&dice, 1, 4);
+    size_t n = (size_t)between(&dice, 1, 3) * (size_t)between(&dice, 1, 4) * (plan->seed % 5 == 0 ? 3 : 1);
     bool people = between(&dice, 0, 2) == 0, times_only = between(&dice, 0, 5) == 0;
     uint64_t chosen = fiber_mix(&dice) | fiber_mix(&dice); /* a swarm: some kinds only */
 
