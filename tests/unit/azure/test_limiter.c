@@ -369,6 +369,26 @@ static void a_bigger_bucket_than_documented_is_used(void **state)
     assert_int_equal(rig.arm.throttled, 0);
 }
 
+/* What others have used up is no small bucket: it fills again, and is used. */
+static void a_bucket_found_nearly_empty_is_used_when_it_has_refilled(void **state)
+{
+    (void)state;
+
+    for (int left = 0; left < 12; left++) {
+        _cleanup_(rig_done) struct rig rig;
+        rig_init(&rig);
+        _cleanup_(freep) char *line = xasprintf("x-ms-ratelimit-remaining-subscription-reads: %d\n", left);
+        rig.arm.status = 200;
+        rig.arm.headers = line;
+        assert_int_equal(read_account(&rig, 1), 200);
+        rig.arm.now += 60000;
+        for (int turns = 0; read_account(&rig, 2) != 200; turns++) {
+            assert_true(turns < 10);
+            rig.arm.now += rig.err.retry_after_ms;
+        }
+    }
+}
+
 static void the_global_count_binds_as_well(void **state)
 {
     _cleanup_(rig_done) struct rig rig;
@@ -559,6 +579,7 @@ int main(void)
         cmocka_unit_test(a_lower_limit_is_learnt_from_the_counts_and_a_higher_one_again),
         cmocka_unit_test(without_counts_a_429_makes_it_slower),
         cmocka_unit_test(a_bigger_bucket_than_documented_is_used),
+        cmocka_unit_test(a_bucket_found_nearly_empty_is_used_when_it_has_refilled),
         cmocka_unit_test(the_global_count_binds_as_well),
         cmocka_unit_test(counts_that_make_no_sense_change_nothing),
         cmocka_unit_test(what_azure_asks_to_wait_is_waited_by_the_whole_bucket),
