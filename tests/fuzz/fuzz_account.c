@@ -28,7 +28,7 @@ static void patch(struct scene *s)
         fuzz_check_err(&err);
         FUZZ_CHECK(!accepted.status_url && !accepted.account.id);
         /* A refusal is a definite answer below 500; whatever else may have had its effect. */
-        FUZZ_CHECK(!err.maybe_sent == (err.http_status >= 300 && err.http_status < 500 && err.http_status != 408) ||
+        FUZZ_CHECK(!err.maybe_sent == (err.http_status >= 400 && err.http_status < 500 && err.http_status != 408) ||
                    s->script->answers == 0);
     } else if (accepted.status_url) {
         fuzz_script_check_url(s->script, accepted.status_url);

@@ -524,6 +524,39 @@ static void a_request_that_never_left_costs_nothing(void **state)
     assert_in_range(rig.arm.requests - before, 110, 250);
 }
 
+/* Who is asked for and who refused is told by the count: here it is all of the tenant that has asked too much. */
+static void a_429_for_all_lowers_the_count_for_all(void **state)
+{
+    _cleanup_(rig_done) struct rig rig;
+    (void)state;
+
+    rig_init(&rig);
+    rig.arm.status = 429;
+    rig.arm.headers = "x-ms-ratelimit-remaining-subscription-reads: 100\n"
+                      "x-ms-ratelimit-remaining-subscription-global-reads: 0\n";
+    assert_int_equal(read_account(&rig, 1), 429);
+    rig.arm.status = 0;
+    rig.arm.now += 10000;                                     /* what a 429 without Retry-After asks for */
+    assert_in_range(per_second(&rig, LIMITER_READS), 24, 26); /* the local rate is what it was */
+    assert_int_equal(read_account(&rig, 1), 200);
+}
+
+static void who_comes_back_long_after_its_turn_queues_anew(void **state)
+{
+    _cleanup_(rig_done) struct rig rig;
+    (void)state;
+
+    rig_init(&rig);
+    (void)drain(&rig);
+    assert_int_equal(read_account(&rig, 1), -1);
+    rig.arm.now += LIMITER_EXPIRE_MS / 2;
+    assert_int_equal(read_account(&rig, 1), 200); /* late, and its turn is kept */
+    (void)drain(&rig);
+    assert_int_equal(read_account(&rig, 2), -1);
+    rig.arm.now += rig.err.retry_after_ms + LIMITER_EXPIRE_MS + 1;
+    assert_int_equal(read_account(&rig, 2), 200);
+}
+
 static void subscriptions_do_not_share_and_are_not_remembered_without_end(void **state)
 {
     _cleanup_(rig_done) struct rig rig;
@@ -586,6 +619,8 @@ int main(void)
         cmocka_unit_test(a_429_keeps_the_order_of_those_who_wait),
         cmocka_unit_test(a_429_from_behind_arm_teaches_nothing_about_the_bucket),
         cmocka_unit_test(a_request_that_never_left_costs_nothing),
+        cmocka_unit_test(a_429_for_all_lowers_the_count_for_all),
+        cmocka_unit_test(who_comes_back_long_after_its_turn_queues_anew),
         cmocka_unit_test(subscriptions_do_not_share_and_are_not_remembered_without_end),
         cmocka_unit_test(callers_are_not_remembered_without_end),
     };
