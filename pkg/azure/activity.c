@@ -87,8 +87,8 @@ static int take_event(void *data, const cJSON *item, struct err *err _unused_)
     const char *status = json_string_at(item, "status.value"), *time = json_string_at(item, "eventTimestamp");
     int64_t at;
 
-    if (!is_change(operation) || !time || !time_parse_rfc3339(time, &at) ||
-        at < search->since_ms || at > search->now_ms) /* the filter is a wish */
+    if (!is_change(operation) || !time || !time_parse_rfc3339(time, &at) || at < search->since_ms ||
+        at > search->now_ms) /* the filter is a wish */
         return 0;
     struct activity *entry = entry_for(search, json_string_at(item, "correlationId"));
     for (size_t i = 0; i < ARRAY_LEN(ends); i++)

@@ -159,7 +159,8 @@ static int open_server(struct serve_server *server, const struct serve_options *
     if (reason)
         err_set(err, ERR_UNAVAILABLE, "cannot listen on %s port %d: %s", address, options->port, strerror(reason));
     else if (failed)
-        err_set(err, ERR_INVALID, "cannot serve on %s port %d: %s", address, options->port, complaint);
+        err_set(err, ERR_INVALID, "cannot serve on %s port %d: %s", address, options->port,
+            complaint[0] ? complaint : "libwebsockets does not say why");
     return failed;
 }
 

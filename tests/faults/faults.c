@@ -28,7 +28,7 @@
 #define AT_ONCE 6
 #define CASE_MS 300000
 #define END_MS 40000  /* for anything that takes two seconds on an idle machine */
-#define STOP_MS 20000 /* drain, flush, requests that have to be cancelled */
+#define STOP_MS 60000 /* drain, flush, requests to be cancelled; and a sanitizer that looks for leaks */
 #define RESTARTS 5
 #define POLL_MS 20
 #define LOG_MAX ((size_t)64 << 20)
