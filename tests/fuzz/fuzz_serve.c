@@ -67,7 +67,9 @@ static bool hear(int fd, struct buf *ret, int quiet_ms)
     struct pollfd p = {.fd = fd, .events = POLLIN};
     char bytes[4096];
 
-    while (poll(&p, 1, quiet_ms) > 0) {
+    for (int r; (r = poll(&p, 1, quiet_ms)) != 0;) {
+        if (r < 0) /* libFuzzer's alarm */
+            continue;
         ssize_t n = read(fd, bytes, sizeof(bytes));
         if (n <= 0)
             return true;
