@@ -17,7 +17,7 @@ if [ "${1:-}" != --no-run ]; then
         { tail -n 15 build/coverage/tests.log >&2; echo "coverage.sh: some tests failed; see build/coverage/tests.log" >&2; }
 fi
 report=build/coverage/report.json
-gcovr --root . --filter 'controller/' --filter 'pkg/' --exclude 'build/' --exclude-unreachable-branches --exclude-throw-branches --gcov-ignore-parse-errors \
+gcovr --root . --filter 'controller/' --filter 'pkg/' --exclude '.*build/.*' --exclude-unreachable-branches --exclude-throw-branches --gcov-ignore-parse-errors \
     --json-summary "$report" --txt build/coverage/report.txt build/coverage >/dev/null 2>build/coverage/gcovr.log ||
     { tail -n 5 build/coverage/gcovr.log >&2; exit 1; }
 
