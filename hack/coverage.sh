@@ -17,7 +17,7 @@ if [ "${1:-}" != --no-run ]; then
         { tail -n 15 build/coverage/tests.log >&2; echo "coverage.sh: some tests failed; see build/coverage/tests.log" >&2; }
 fi
 report=build/coverage/report.json
-gcovr --root . --filter 'controller/' --filter 'pkg/' --exclude '.*build/.*' --exclude-unreachable-branches --exclude-throw-branches --gcov-ignore-parse-errors \
+gcovr --root . --filter 'controller/' --filter 'pkg/' --exclude-unreachable-branches --exclude-throw-branches --gcov-ignore-parse-errors \
     --json-summary "$report" --txt build/coverage/report.txt build/coverage >/dev/null 2>build/coverage/gcovr.log ||
     { tail -n 5 build/coverage/gcovr.log >&2; exit 1; }
 
@@ -25,7 +25,7 @@ printf '%-18s %7s %7s %7s %9s %9s %7s\n' folder lines covered '%' branches cover
 jq -r '
     def percent($part; $all): if $all == 0 then 100 else ($part * 1000 / $all | floor) / 10 end;
     def row($name): [$name, (map(.line_total) | add), (map(.line_covered) | add), (map(.branch_total) | add), (map(.branch_covered) | add)];
-    [.files[] | .folder = (.filename | sub("/[^/]*$"; ""))]
+    [.files[] | select(.filename | startswith("build/") | not) | .folder = (.filename | sub("/[^/]*$"; ""))]
     | ((group_by(.folder) | map(row(.[0].folder)))[], row("all"))
     | [.[0], .[1], .[2], percent(.[2]; .[1]), .[3], .[4], percent(.[4]; .[3])] | @tsv' "$report" |
     while IFS=$'\t' read -r row; do
