@@ -34,6 +34,15 @@ static void usage(FILE *out)
     (void)fputs("\n`cosmoscmk COMMAND --help` lists the flags of a command.\n", out);
 }
 
+/* What was to be printed has been printed, or the command has failed: a pipeline must not take half for the whole. */
+static int printed(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    (void)fputs("cosmoscmk: cannot write to standard output\n", stderr);
+    return status ? status : 1;
+}
+
 int main(int argc, char **argv)
 {
     const struct rlimit none = {0};
@@ -47,7 +56,7 @@ int main(int argc, char **argv)
     const char *name = str_eq(argv[1], "--version") ? "version" : argv[1];
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (str_eq(name, commands[i].name))
-            return commands[i].run(argc - 1, argv + 1);
+            return printed(commands[i].run(argc - 1, argv + 1));
     if (str_eq(argv[1], "--help") || str_eq(argv[1], "-h") || str_eq(argv[1], "help")) {
         usage(stdout);
         return 0;

@@ -4,6 +4,7 @@
  * flood for the API server. The ring is as long as the server's limit of answers put off, so it is never full. */
 #include "controller/metrics_access.h"
 
+#include "base/fatal.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
@@ -174,8 +175,9 @@ struct metrics_access *metrics_access_start(struct kube_client *kube, const char
     access->ctx = ctx;
     (void)pthread_mutex_init(&access->lock, NULL);
     (void)pthread_cond_init(&access->changed, NULL);
-    if (pthread_create(&access->thread, NULL, work, access) != 0)
-        abort(); /* no thread at start: nothing can be done */
+    int r = pthread_create(&access->thread, NULL, work, access);
+    if (r != 0)
+        fatal("cannot start a thread", r);
     return access;
 }
 

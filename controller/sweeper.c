@@ -1,6 +1,7 @@
 #include "controller/sweeper.h"
 
 #include "base/clock.h"
+#include "base/fatal.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -60,8 +61,9 @@ struct sweeper *sweeper_start(struct sweep *sweep, int64_t interval_ms)
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&sweeper->changed, &attributes);
     (void)pthread_condattr_destroy(&attributes);
-    if (pthread_create(&sweeper->thread, NULL, sweep_on, sweeper) != 0)
-        abort(); /* no thread at start: nothing can be done */
+    int r = pthread_create(&sweeper->thread, NULL, sweep_on, sweeper);
+    if (r != 0)
+        fatal("cannot start a thread", r);
     return sweeper;
 }
 

@@ -1,6 +1,7 @@
 #include "controller/workers.h"
 
 #include "base/clock.h"
+#include "base/fatal.h"
 #include "base/mem.h"
 #include "base/random.h"
 
@@ -72,8 +73,9 @@ struct workers *workers_start(
         workers->observer = *observer;
     for (int i = 0; i < n; i++) {
         workers->each[i].all = workers;
-        if (pthread_create(&workers->each[i].thread, NULL, work, &workers->each[i]) != 0)
-            abort(); /* no thread at start: nothing can be done */
+        int r = pthread_create(&workers->each[i].thread, NULL, work, &workers->each[i]);
+        if (r != 0)
+            fatal("cannot start a thread", r);
     }
     return workers;
 }

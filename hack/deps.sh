@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deps.sh [build|test|lint|conformance|image|image-test]...: installs the Debian packages that are missing for what is named (default: build test).
+# deps.sh [build|test|lint|coverage|conformance|image|image-test]...: installs the Debian packages that are missing for what is named (default: build test).
 #
 # Asks for nothing when all are there. Needs root or sudo otherwise.
 set -euo pipefail
@@ -7,6 +7,7 @@ set -euo pipefail
 build=(gcc cmake ninja-build pkg-config libcurl4-openssl-dev libyaml-dev libcjson-dev libssl-dev libwebsockets-dev ca-certificates tzdata)
 test=(libcmocka-dev openssl curl jq procps lua5.1 lua-cjson)
 lint=(clang libclang-rt-14-dev clang-format clang-tidy shellcheck)
+coverage=(gcovr jq)
 conformance=(curl jq)
 image=("${build[@]}" binutils jq)
 image_test=(git libcap2-bin python3-venv skopeo umoci)
@@ -18,10 +19,11 @@ for what in "${@:-build test}"; do
         build) packages+=("${build[@]}") ;;
         test) packages+=("${test[@]}") ;;
         lint) packages+=("${lint[@]}") ;;
+        coverage) packages+=("${coverage[@]}") ;;
         conformance) packages+=("${conformance[@]}") ;;
         image) packages+=("${image[@]}") ;;
         image-test) packages+=("${image_test[@]}") ;;
-        *) echo "deps.sh: unknown set \"$word\"; there are build, test, lint, conformance, image and image-test" >&2; exit 2 ;;
+        *) echo "deps.sh: unknown set \"$word\"; there are build, test, lint, coverage, conformance, image and image-test" >&2; exit 2 ;;
         esac
     done
 done

@@ -25,6 +25,7 @@ void activity_done(struct activity *activity)
 }
 
 struct search {
+    int64_t since_ms, now_ms;
     struct activity found[KEPT_MAX]; /* one per correlation id */
     size_t n;
 };
@@ -83,10 +84,11 @@ static int take_event(void *data, const cJSON *item, struct err *err _unused_)
     static const char *const ends[] = {"Succeeded", "Failed", "Canceled", "Cancelled"};
     struct search *search = data;
     const char *operation = json_string_at(item, "operationName.value");
-    const char *status = json_string_at(item, "status.value");
+    const char *status = json_string_at(item, "status.value"), *time = json_string_at(item, "eventTimestamp");
     int64_t at;
 
-    if (!is_change(operation) || !time_parse_rfc3339(json_string_at(item, "eventTimestamp"), &at))
+    if (!is_change(operation) || !time || !time_parse_rfc3339(time, &at) || at < search->since_ms ||
+        at > search->now_ms) /* the filter is a wish */
         return 0;
     struct activity *entry = entry_for(search, json_string_at(item, "correlationId"));
     for (size_t i = 0; i < ARRAY_LEN(ends); i++)
@@ -129,7 +131,7 @@ static bool better(const struct activity *a, const struct activity *b)
 int activity_find_running(struct arm_client *client, const struct arm_id *account, int64_t since_ms, int64_t now_ms,
     struct activity *ret, struct err *err)
 {
-    _cleanup_(search_done) struct search search = {0};
+    _cleanup_(search_done) struct search search = {.since_ms = since_ms - since_ms % 1000, .now_ms = now_ms};
     char from[TIME_TEXT_SIZE], to[TIME_TEXT_SIZE];
     struct err failed = ERR_INIT;
     struct activity *best = NULL;

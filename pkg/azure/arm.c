@@ -107,8 +107,12 @@ int arm_send(struct arm_client *client, const char *method, const char *url, con
     random_uuid(request_id);
     if (!correlation || !str_copy(response->correlation_id, sizeof(response->correlation_id), correlation))
         random_uuid(response->correlation_id);
-    if (http_do(client->http, &request, &response->http, err) < 0)
-        return -1; /* whether the request may have arrived is known to the engine, and to the auth layer */
+    if (http_do(client->http, &request, &response->http, err) < 0) {
+        /* Whether it may have arrived is known to the engine, and to the auth layer; a look has no outcome to know. */
+        if (err && !changes)
+            err->maybe_sent = false;
+        return -1;
+    }
     response->status = response->http.status;
     if (response->status >= 200 && response->status < 300)
         return 0;

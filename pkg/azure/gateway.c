@@ -311,7 +311,10 @@ static int send_question(const struct gateway *gateway, const struct gateway_que
         add(&request, "x-ms-max-item-count", q->page_size ? size : NULL);
     }
     http_response_init(response);
-    return http_do(gateway->http, &request, response, err);
+    int r = http_do(gateway->http, &request, response, err);
+    if (r == 0 && response->status != 200) /* its words become those of an error */
+        secret_strike(token, response->body.data, response->body.len);
+    return r;
 }
 
 static int get_token(const struct gateway *gateway, struct secret **ret, struct err *err)

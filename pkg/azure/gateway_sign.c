@@ -5,6 +5,7 @@
  * case, the link as it is. Buffers that held a key, a token or a signature are wiped. */
 #include "azure/gateway_private.h"
 
+#include "base/fatal.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timefmt.h"
@@ -89,7 +90,7 @@ struct buf gateway_authorize_key(const struct secret *raw_key, const struct gate
 
     if (!HMAC(EVP_sha256(), secret_reveal(raw_key), (int)secret_len(raw_key), (const unsigned char *)text, strlen(text),
             mac, &n))
-        abort(); /* only when the library is out of memory */
+        fatal("OpenSSL cannot make an HMAC", 0); /* out of memory, or broken */
     (void)EVP_EncodeBlock((unsigned char *)signature, mac, (int)n);
     struct buf b = authorization("master", signature);
     secret_wipe(signature, sizeof(signature));

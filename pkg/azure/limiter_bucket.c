@@ -15,8 +15,11 @@
 #define SLOWER 0.75          /* what a 429 leaves of the rate */
 #define SLOWEST 0.02         /* of the documented rate */
 #define FASTEST 100.0
-#define CUSHION 6          /* tokens not counted on: an error of ours then shows in the count before it is a 429 */
-#define CUSHION_LEAST 2    /* of which the rest may go to a pass that has begun */
+#define CUSHION 6       /* tokens not counted on: an error of ours then shows in the count before it is a 429 */
+#define CUSHION_LEAST 2 /* of which the rest may go to a pass that has begun */
+/* No bucket is taken to be smaller: with less than that neither lane could ever come to a whole token beside what the
+ * other saves and a pass sets aside, and where nothing is sent nothing better is heard. */
+#define CAP_LEAST 8
 #define NEXT_IN_LINE 10    /* callers whose tokens must be there before somebody else is served out of turn */
 #define MAX_WAIT_MS 600000 /* who has to wait for longer asks again in between */
 #define SWEEP_MS 10000
@@ -357,7 +360,7 @@ static void hear_count(struct limiter_bucket *b, struct limiter_meter *m, double
     measure(m, left, number, now);
     double most = left + b->in_flight + 1;
     if (most > m->cap || (thought_full && most < 0.95 * m->cap))
-        m->cap = most > 1 ? most : 1;
+        m->cap = most > CAP_LEAST ? most : CAP_LEAST;
     m->level = left - b->in_flight;
 }
 

@@ -1,13 +1,24 @@
 #include "base/clock.h"
 
+#include "base/fatal.h"
+
 #include <errno.h>
 #include <time.h>
 
-static int64_t read_clock(clockid_t id)
+/* A time made up would be worse than none. */
+static struct timespec read_timespec(clockid_t id)
 {
     struct timespec t;
 
-    (void)clock_gettime(id, &t);
+    if (clock_gettime(id, &t) < 0)
+        fatal("cannot read the clock", errno);
+    return t;
+}
+
+static int64_t read_clock(clockid_t id)
+{
+    struct timespec t = read_timespec(id);
+
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
@@ -28,9 +39,8 @@ int64_t clock_wall_ms(void)
 
 int64_t clock_wall_us(void)
 {
-    struct timespec t = {0};
+    struct timespec t = read_timespec(CLOCK_REALTIME);
 
-    (void)clock_gettime(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 

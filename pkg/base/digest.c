@@ -1,5 +1,6 @@
 #include "base/digest.h"
 
+#include "base/fatal.h"
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@ void digest_sha256_hex(const void *data, size_t len, char ret[static DIGEST_HEX_
     unsigned int n = 0;
 
     if (EVP_Digest(data, len, md, &n, EVP_sha256(), NULL) != 1 || n != 32)
-        abort(); /* SHA-256 of memory does not fail unless OpenSSL itself is broken */
+        fatal("OpenSSL cannot make a SHA-256", 0); /* out of memory, or broken */
     for (unsigned int i = 0; i < n; i++)
         (void)snprintf(ret + 2 * i, 3, "%02x", md[i]);
 }

@@ -1,15 +1,15 @@
 #include "base/mem.h"
 
+#include "base/fatal.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 static void *checked(void *p)
 {
-    if (!p) {
-        (void)fputs("cosmoscmk: out of memory\n", stderr);
-        abort();
-    }
+    if (!p)
+        fatal("out of memory", 0);
     return p;
 }
 

@@ -1,10 +1,14 @@
 #include "base/secret.h"
 
+#include "base/fatal.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#define STRIKE_MIN 8
 
 /* Each secret has pages of its own, so that MADV_DONTDUMP covers it and nothing else. */
 struct secret {
@@ -20,7 +24,7 @@ struct secret *secret_new(const char *bytes, size_t len)
     struct secret *s = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (s == MAP_FAILED)
-        abort();
+        fatal("out of memory for a secret", errno);
     (void)madvise(s, mapped, MADV_DONTDUMP);
     atomic_init(&s->refs, 1);
     s->len = len;
@@ -56,6 +60,17 @@ const char *secret_reveal(const struct secret *s)
 size_t secret_len(const struct secret *s)
 {
     return s->len;
+}
+
+void secret_strike(const struct secret *s, char *bytes, size_t len)
+{
+    if (!s || s->len < STRIKE_MIN)
+        return;
+    for (char *at; len >= s->len && (at = memmem(bytes, len, s->bytes, s->len));) {
+        memset(at, '*', s->len);
+        len -= (size_t)(at - bytes) + s->len;
+        bytes = at + s->len;
+    }
 }
 
 void secret_wipe(void *p, size_t len)

@@ -20,6 +20,9 @@ struct secret *secret_unref(struct secret *s);
 /* Borrowed, NUL-terminated, valid as long as the reference is held. */
 const char *secret_reveal(const struct secret *s);
 size_t secret_len(const struct secret *s);
+/* Overwrites the secret with '*' wherever it stands in these bytes: a peer may repeat what it was sent. Secrets of less
+ * than 8 bytes are left alone, because they stand in innocent text. s may be NULL. */
+void secret_strike(const struct secret *s, char *bytes, size_t len);
 /* Overwrites memory in a way that the compiler keeps. */
 void secret_wipe(void *p, size_t len);
 

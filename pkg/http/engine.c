@@ -8,6 +8,7 @@
 #include "http/transfer.h"
 
 #include "base/clock.h"
+#include "base/fatal.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "http/limits.h"
@@ -98,9 +99,11 @@ static void reap(struct http_engine *e)
     while ((message = curl_multi_info_read(e->multi, &left))) {
         CURLcode code = message->data.result; /* the message ends with the removal */
         struct transfer *t = NULL;
-        if (message->msg == CURLMSG_DONE &&
-            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&t) == CURLE_OK)
-            finish(e, t, END_LIBCURL, code);
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        if (curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&t) != CURLE_OK)
+            fatal("libcurl does not say which transfer has ended", 0); /* whose caller would wait for ever */
+        finish(e, t, END_LIBCURL, code);
     }
 }
 
@@ -272,7 +275,7 @@ static void global_init(void)
 {
     /* A failed allocation ends the program here as everywhere else (base/mem.h). */
     if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, xmalloc, free, xrealloc, xstrdup, xcalloc) != CURLE_OK)
-        abort();
+        fatal("libcurl cannot be initialised", 0);
 }
 
 static int start_thread(struct http_engine *e)
@@ -308,7 +311,7 @@ int http_engine_new(struct http_engine **ret, const struct http_engine_options *
     (void)pthread_mutex_init(&e->lock, NULL);
     e->multi = curl_multi_init();
     if (!e->multi)
-        abort();
+        fatal("libcurl cannot make a multi handle", 0);
     (void)curl_multi_setopt(
         e->multi, CURLMOPT_MAX_HOST_CONNECTIONS, connections > 0 ? connections : DEFAULT_CONNECTIONS_PER_HOST);
     (void)curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, KEPT_CONNECTIONS);

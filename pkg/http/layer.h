@@ -6,7 +6,8 @@
 #include "http/http.h"
 
 /* --- auth: adds "Authorization: Bearer TOKEN" ---
- * Over https only; ERR_INVALID otherwise, except for plain http straight to a loopback address. */
+ * A refusal that repeats the token has '*' in its place. Over https only; ERR_INVALID otherwise, except for plain http
+ * straight to a loopback address. */
 
 /* How the layer gets a token. token(): borrowed reference handed over as the caller's own (secret_unref). rejected():
  * the peer answered 401 to this token; drop it from any cache. When another token is to be had the layer then repeats

@@ -63,6 +63,8 @@ static int send_with(struct auth *auth, const struct http_request *request, cons
     if (r == 0)
         r = http_do(auth->next, &with, response, err);
     secret_wipe(value, size);
+    if (r == 0 && response->status >= 300) /* its words become those of an error */
+        secret_strike(token, response->body.data, response->body.len);
     return r;
 }
 

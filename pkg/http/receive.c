@@ -61,7 +61,7 @@ static void add_line(struct buf *b, const char *line, size_t len)
         return;
     }
     for (size_t i = 0; i < name_len; i++)
-        if ((unsigned char)line[i] <= ' ')
+        if ((unsigned char)line[i] <= ' ' || line[i] == 0x7f)
             return; /* "name :" means different things to different readers */
     if (name_len == 0)
         return;

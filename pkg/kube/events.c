@@ -6,6 +6,7 @@
 #include "kube/events.h"
 
 #include "base/clock.h"
+#include "base/fatal.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/str.h"
@@ -254,7 +255,7 @@ static void init_lock(struct kube_events *e)
     (void)pthread_condattr_init(&attr);
     if (pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0 || pthread_cond_init(&e->changed, &attr) != 0 ||
         pthread_mutex_init(&e->lock, NULL) != 0)
-        abort(); /* on Linux only for want of memory */
+        fatal("cannot make a lock", 0); /* on Linux only for want of memory */
     (void)pthread_condattr_destroy(&attr);
 }
 
@@ -275,8 +276,9 @@ int kube_events_new(struct kube_events **ret, const struct kube_events_options *
     e->core = event_core_new(NULL);
     STAILQ_INIT(&e->queue);
     init_lock(e);
-    if (pthread_create(&e->thread, NULL, run, e) != 0)
-        abort(); /* no thread at start: nothing can be done */
+    int r = pthread_create(&e->thread, NULL, run, e);
+    if (r != 0)
+        fatal("cannot start a thread", r);
     *ret = e;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "kube/lease.h"
 
 #include "base/clock.h"
+#include "base/fatal.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/str.h"
@@ -310,8 +311,9 @@ int kube_lease_new(struct kube_lease **ret, const struct kube_lease_options *opt
 
 void kube_lease_start(struct kube_lease *l)
 {
-    if (pthread_create(&l->thread, NULL, run, l) != 0)
-        abort(); /* no thread at start: nothing can be done */
+    int r = pthread_create(&l->thread, NULL, run, l);
+    if (r != 0)
+        fatal("cannot start a thread", r);
     l->started = true;
 }
 

@@ -58,10 +58,13 @@ static int fail(int http_status, const char *reason, const char *message, struct
     else
         (void)err_set(err, kind_of(http_status, reason), "%s", message);
     clean(err->msg);
+    if (str_empty(err->msg)) /* it was blank */
+        return fail(http_status, reason, NULL, err);
     err->http_status = http_status;
     err->maybe_sent = http_status >= 500; /* a timed-out write may have been done */
     if (reason && !str_copy(err->code, sizeof(err->code), reason))
         err->code[0] = '\0';
+    clean(err->code);
     return -1;
 }
 

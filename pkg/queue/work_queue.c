@@ -8,6 +8,7 @@
 #include "queue/queue.h"
 
 #include "base/clock.h"
+#include "base/fatal.h"
 #include "base/mem.h"
 
 #include <pthread.h>
@@ -46,7 +47,7 @@ struct work_queue *work_queue_new(const struct queue_options *options)
     (void)pthread_condattr_init(&attr);
     if (pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0 || pthread_cond_init(&w->changed, &attr) != 0 ||
         pthread_mutex_init(&w->lock, NULL) != 0)
-        abort(); /* on Linux only for want of memory */
+        fatal("cannot make a lock", 0); /* on Linux only for want of memory */
     (void)pthread_condattr_destroy(&attr);
     w->queue = queue_new(options);
     w->kept_ms = INT64_MAX;

@@ -20,6 +20,7 @@ struct serve_server {
     bool stopping;
     struct later *later; /* answers on their way to the service thread, in order */
     int port;
+    bool wakes;            /* lws_cancel_service() has been seen to work */
     struct serve_tls *tls; /* NULL: plain */
     /* From here on the service thread's alone once it runs. */
     serve_handler handler;

@@ -39,6 +39,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS: /* user is the SSL_CTX that it has made */
         return server->tls ? serve_tls_install(server->tls, user) : 0;
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
+        server->wakes = true;
         deferred_deliver(server);
         return 0;
     case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
@@ -158,8 +159,32 @@ static int open_server(struct serve_server *server, const struct serve_options *
     if (reason)
         err_set(err, ERR_UNAVAILABLE, "cannot listen on %s port %d: %s", address, options->port, strerror(reason));
     else if (failed)
-        err_set(err, ERR_INVALID, "cannot serve on %s port %d: %s", address, options->port, complaint);
+        err_set(err, ERR_INVALID, "cannot serve on %s port %d: %s", address, options->port,
+            complaint[0] ? complaint : "libwebsockets does not say why");
     return failed;
+}
+
+/* libwebsockets takes a vhost whose socket could not be made for one that does not listen, and a context without the
+ * descriptor that wakes it for one that nobody wakes: it would serve nothing, or never stop. So both are tried. */
+static int check_works(struct serve_server *server, const struct serve_options *options, struct err *err)
+{
+    const char *address = str_empty(options->address) ? "127.0.0.1" : options->address;
+    struct addrinfo *parsed = server->port > 0 ? parse_address(address, server->port) : NULL;
+    int reason = parsed ? listen_errno(parsed) : 0;
+
+    if (parsed)
+        freeaddrinfo(parsed);
+    if (reason != EADDRINUSE) /* which it is when we listen there */
+        return err_set(err, ERR_UNAVAILABLE, "cannot listen on %s port %d%s%s", address, options->port,
+            reason ? ": " : "", reason ? strerror(reason) : "");
+    for (int i = 0; i < 3 && !server->wakes; i++) {
+        lws_cancel_service(server->lws);
+        (void)lws_service(server->lws, -1);
+    }
+    if (!server->wakes)
+        return err_set(
+            err, ERR_UNAVAILABLE, "cannot serve on %s port %d: nothing would wake its thread", address, options->port);
+    return 0;
 }
 
 /* -- the service thread */
@@ -222,7 +247,8 @@ int serve_start(struct serve_server **ret, const struct serve_options *options, 
     server->idle_timeout_s = options->idle_timeout_s > 0 ? options->idle_timeout_s : 60;
     server->max_deferred = options->max_deferred > 0 ? options->max_deferred : 32;
     (void)pthread_mutex_init(&server->lock, NULL);
-    if (open_tls(server, options, err) < 0 || open_server(server, options, err) < 0 || start_thread(server, err) < 0) {
+    if (open_tls(server, options, err) < 0 || open_server(server, options, err) < 0 ||
+        check_works(server, options, err) < 0 || start_thread(server, err) < 0) {
         if (server->lws)
             lws_context_destroy(server->lws);
         server_free(server);

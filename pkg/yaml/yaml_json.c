@@ -10,6 +10,7 @@
  * 60 (01:30). */
 #include "yaml/yaml_json.h"
 
+#include "base/fatal.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -294,7 +295,7 @@ static int read_documents(cJSON **ret, struct reader *r, size_t max_bytes, size_
     if (r->len > max_bytes)
         return err_set(r->err, ERR_TOO_LARGE, "%s is larger than the %zu bytes allowed", r->name, max_bytes);
     if (!yaml_parser_initialize(&r->parser))
-        abort(); /* only for want of memory */
+        fatal("out of memory for a YAML parser", 0);
     yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&r->parser, (const unsigned char *)r->text, r->len);
     int result = read_stream(r, documents, max_documents);

@@ -3,6 +3,7 @@
 #include "fuzz.h"
 
 #include "azure/arm.h"
+#include "azure/vault.h"
 #include "http/url.h"
 
 #include <arpa/inet.h>
@@ -85,6 +86,18 @@ static void check_id(const char *text)
     arm_id_done(&id);
 }
 
+/* A key's URI: its normal form is its own, and the vault's part of it is where it begins. */
+static void check_key(const char *text)
+{
+    _cleanup_(freep) char *normal = vault_uri_normalize(text), *vault = vault_uri_of_key(text);
+
+    if (normal) {
+        _cleanup_(freep) char *again = vault_uri_normalize(normal);
+        FUZZ_CHECK(again && strcmp(again, normal) == 0 && strncmp(normal, "https://", 8) == 0);
+    }
+    FUZZ_CHECK(!vault || (normal && strncmp(normal, vault, strlen(vault)) == 0));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_lines lines = {(const char *)data, size};
@@ -93,5 +106,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_url(text);
     check_poll_url(text);
     check_id(text);
+    check_key(text);
     return 0;
 }

@@ -369,6 +369,26 @@ static void a_bigger_bucket_than_documented_is_used(void **state)
     assert_int_equal(rig.arm.throttled, 0);
 }
 
+/* What others have used up is no small bucket: it fills again, and is used. */
+static void a_bucket_found_nearly_empty_is_used_when_it_has_refilled(void **state)
+{
+    (void)state;
+
+    for (int left = 0; left < 12; left++) {
+        _cleanup_(rig_done) struct rig rig;
+        rig_init(&rig);
+        _cleanup_(freep) char *line = xasprintf("x-ms-ratelimit-remaining-subscription-reads: %d\n", left);
+        rig.arm.status = 200;
+        rig.arm.headers = line;
+        assert_int_equal(read_account(&rig, 1), 200);
+        rig.arm.now += 60000;
+        for (int turns = 0; read_account(&rig, 2) != 200; turns++) {
+            assert_true(turns < 10);
+            rig.arm.now += rig.err.retry_after_ms;
+        }
+    }
+}
+
 static void the_global_count_binds_as_well(void **state)
 {
     _cleanup_(rig_done) struct rig rig;
@@ -504,6 +524,39 @@ static void a_request_that_never_left_costs_nothing(void **state)
     assert_in_range(rig.arm.requests - before, 110, 250);
 }
 
+/* Who is asked for and who refused is told by the count: here it is all of the tenant that has asked too much. */
+static void a_429_for_all_lowers_the_count_for_all(void **state)
+{
+    _cleanup_(rig_done) struct rig rig;
+    (void)state;
+
+    rig_init(&rig);
+    rig.arm.status = 429;
+    rig.arm.headers = "x-ms-ratelimit-remaining-subscription-reads: 100\n"
+                      "x-ms-ratelimit-remaining-subscription-global-reads: 0\n";
+    assert_int_equal(read_account(&rig, 1), 429);
+    rig.arm.status = 0;
+    rig.arm.now += 10000;                                     /* what a 429 without Retry-After asks for */
+    assert_in_range(per_second(&rig, LIMITER_READS), 24, 26); /* the local rate is what it was */
+    assert_int_equal(read_account(&rig, 1), 200);
+}
+
+static void who_comes_back_long_after_its_turn_queues_anew(void **state)
+{
+    _cleanup_(rig_done) struct rig rig;
+    (void)state;
+
+    rig_init(&rig);
+    (void)drain(&rig);
+    assert_int_equal(read_account(&rig, 1), -1);
+    rig.arm.now += LIMITER_EXPIRE_MS / 2;
+    assert_int_equal(read_account(&rig, 1), 200); /* late, and its turn is kept */
+    (void)drain(&rig);
+    assert_int_equal(read_account(&rig, 2), -1);
+    rig.arm.now += rig.err.retry_after_ms + LIMITER_EXPIRE_MS + 1;
+    assert_int_equal(read_account(&rig, 2), 200);
+}
+
 static void subscriptions_do_not_share_and_are_not_remembered_without_end(void **state)
 {
     _cleanup_(rig_done) struct rig rig;
@@ -559,12 +612,15 @@ int main(void)
         cmocka_unit_test(a_lower_limit_is_learnt_from_the_counts_and_a_higher_one_again),
         cmocka_unit_test(without_counts_a_429_makes_it_slower),
         cmocka_unit_test(a_bigger_bucket_than_documented_is_used),
+        cmocka_unit_test(a_bucket_found_nearly_empty_is_used_when_it_has_refilled),
         cmocka_unit_test(the_global_count_binds_as_well),
         cmocka_unit_test(counts_that_make_no_sense_change_nothing),
         cmocka_unit_test(what_azure_asks_to_wait_is_waited_by_the_whole_bucket),
         cmocka_unit_test(a_429_keeps_the_order_of_those_who_wait),
         cmocka_unit_test(a_429_from_behind_arm_teaches_nothing_about_the_bucket),
         cmocka_unit_test(a_request_that_never_left_costs_nothing),
+        cmocka_unit_test(a_429_for_all_lowers_the_count_for_all),
+        cmocka_unit_test(who_comes_back_long_after_its_turn_queues_anew),
         cmocka_unit_test(subscriptions_do_not_share_and_are_not_remembered_without_end),
         cmocka_unit_test(callers_are_not_remembered_without_end),
     };

@@ -19,6 +19,7 @@ struct outcome {
     int status; /* 0: the failure below */
     enum err_kind kind;
     const char *headers;
+    bool repeats; /* the body has the token in it, twice */
 };
 
 /* The client at the bottom. */
@@ -58,6 +59,9 @@ static int play(
     if (request->on_data && o->status == 200)
         return request->on_data(request->data, "streamed", strlen("streamed"), err);
     buf_printf(&response->body, "answer %d", n + 1);
+    if (o->repeats)
+        buf_printf(&response->body, ": not with \"%s\", I say, \"%s\"", player->authorization[n],
+            player->authorization[n] + strlen("Bearer "));
     return 0;
 }
 
@@ -356,6 +360,41 @@ static void without_any_token_nothing_was_sent(void **state)
     http_auth_free(auth);
 }
 
+static void when_no_other_token_is_to_be_had_that_is_the_failure(void **state)
+{
+    struct player player = PLAYER(STATUS(401));
+    struct tokens tokens = {.values = {"t1", NULL}};
+    struct http_client *auth = auth_over(&player, &tokens);
+    struct err err;
+    int status;
+    (void)state;
+
+    assert_int_equal(through(auth, &status, &err), -1);
+    assert_int_equal(err.kind, ERR_UNAUTHORIZED);
+    assert_false(err.maybe_sent); /* the 401 was a refusal */
+    assert_int_equal(player.calls, 1);
+    http_auth_free(auth);
+}
+
+static void a_refusal_that_repeats_the_token_loses_it(void **state)
+{
+    struct player player = PLAYER({.status = 403, .repeats = true}, {.status = 200, .repeats = true});
+    struct tokens tokens = {.values = {"canary-token", "canary-token"}};
+    struct http_client *auth = auth_over(&player, &tokens);
+    struct http_request request = {.method = "GET", .url = "https://h/"};
+    struct http_response response;
+    struct err err = ERR_INIT;
+    (void)state;
+
+    assert_int_equal(http_do(auth, &request, &response, &err), 0);
+    assert_string_equal(buf_str(&response.body), "answer 1: not with \"Bearer ************\", I say, \"************\"");
+    http_response_done(&response);
+    assert_int_equal(http_do(auth, &request, &response, &err), 0);
+    assert_non_null(strstr(buf_str(&response.body), "canary-token")); /* what is no refusal is the caller's */
+    http_response_done(&response);
+    http_auth_free(auth);
+}
+
 static void a_token_never_leaves_this_machine_without_tls(void **state)
 {
     static const struct {
@@ -479,6 +518,8 @@ int main(void)
         cmocka_unit_test(a_refused_token_is_given_back_and_another_is_tried_once),
         cmocka_unit_test(without_another_token_the_401_is_the_answer),
         cmocka_unit_test(without_any_token_nothing_was_sent),
+        cmocka_unit_test(when_no_other_token_is_to_be_had_that_is_the_failure),
+        cmocka_unit_test(a_refusal_that_repeats_the_token_loses_it),
         cmocka_unit_test(a_token_never_leaves_this_machine_without_tls),
         cmocka_unit_test(a_request_without_room_for_the_token_is_refused),
         cmocka_unit_test(a_request_is_one_debug_line_without_path_query_header_or_body),

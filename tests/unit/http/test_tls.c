@@ -2,6 +2,7 @@
  */
 #include "unit.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "http/certs.h"
@@ -334,6 +335,21 @@ static void a_peer_without_tls_is_no_peer(void **state)
     scripted_stop(server);
 }
 
+/* Nobody is asked for the password on a terminal. */
+static void a_key_with_a_password_is_refused(void **state)
+{
+    _cleanup_(buf_done) struct buf pem = BUF_INIT(65536);
+    struct http_tls *tls = NULL;
+    struct err err = ERR_INIT;
+    (void)state;
+
+    assert_int_equal(file_read("fuzz/corpus/certificate/pem_encrypted", &pem, &err), 0);
+    const struct http_tls_options options = {.client_cert_pem = buf_str(&pem), .client_key_pem = buf_str(&pem)};
+    assert_int_equal(http_tls_new(&tls, &options, &err), -1);
+    assert_null(tls);
+    assert_int_equal(err.kind, ERR_INVALID);
+}
+
 static void pem_that_cannot_work_is_refused_where_it_is_configured(void **state)
 {
     _cleanup_(freep) char *damaged =
@@ -390,6 +406,7 @@ int main(void)
         TEST(an_equal_identity_shares_the_connection_even_when_the_first_is_gone),
         TEST(a_peer_that_hangs_up_during_the_handshake_is_unavailable),
         TEST(a_peer_without_tls_is_no_peer),
+        TEST(a_key_with_a_password_is_refused),
         TEST(pem_that_cannot_work_is_refused_where_it_is_configured),
     };
     return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
