@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/str.h"
+#include "e2e/crash.h"
 #include "e2e/files.h"
 #include "kube/config.h"
 
@@ -103,7 +104,9 @@ static int make_namespace(struct world *w, struct err *err)
     const struct kube_resource namespaces = {.group = "", .version = "v1", .plural = "namespaces"};
     _cleanup_(json_freep) cJSON *object = cJSON_CreateObject(), *answer = NULL;
 
-    w->ns = xasprintf("e2e-%012llx", (unsigned long long)random_below(1ULL << 48));
+    /* Known beforehand where the server is this test's alone, so that its requests can be named beforehand. */
+    w->ns = crash_is_on() && server.ours ? xstrdup("e2e-crash")
+                                         : xasprintf("e2e-%012llx", (unsigned long long)random_below(1ULL << 48));
     json_add_string(object, "apiVersion", "v1");
     json_add_string(object, "kind", "Namespace");
     json_add_string(json_add_object(object, "metadata"), "name", w->ns);
@@ -136,7 +139,10 @@ static void run(void **state)
         w->passed = true;
         skip();
     }
+    if (server.fake_url)
+        crash_arm_apiserver();
     w->scene->test(w);
+    crash_settle(w);
     w->passed = true;
 }
 
@@ -202,10 +208,29 @@ static int teardown(void **state)
     return dirty && !failed ? -1 : 0;
 }
 
+static int list_scenes(const struct scene *scenes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (scenes[i].no_crash)
+            (void)printf("- %s: %s\n", scenes[i].name, scenes[i].no_crash);
+        else
+            (void)printf("%zu %s\n", i, scenes[i].name);
+    return 0;
+}
+
 int run_scenes(const char *group, const struct scene *scenes, size_t n)
 {
     _cleanup_(freep) struct CMUnitTest *tests = xcalloc(n, sizeof(*tests));
+    int64_t only = 0;
 
+    if (crash_lists())
+        return list_scenes(scenes, n);
+    if (crash_scene()) {
+        if (!str_to_i64(crash_scene(), 0, (int64_t)n - 1, &only))
+            return 2;
+        scenes += only;
+        n = 1;
+    }
     for (size_t i = 0; i < n; i++)
         tests[i] = (struct CMUnitTest){.name = scenes[i].name,
             .test_func = run,
@@ -243,6 +268,7 @@ void azure_start(struct world *w, const char *const *flags)
     w->azure = process_start(&spec);
     w->azure_url = await_line(ready, w->azure, WAIT_MS);
     assert_non_null(w->azure_url);
+    crash_arm_azure(w);
 }
 
 struct process *controller_spawn(struct world *w, const char *const *flags, const char *const *env)
@@ -264,6 +290,12 @@ struct process *controller_spawn(struct world *w, const char *const *flags, cons
         n_env++;
     add_all(spec.argv, &n, flags);
     add_all(spec.env, &n_env, env);
+    if (crash_is_on()) {
+        assert_true(n + 2 < PROCESS_MAX_ARGS);
+        memmove(spec.argv + 2, spec.argv, n * sizeof(spec.argv[0]));
+        spec.argv[0] = E2E_BUILD "/tests/e2e/e2e_keeper";
+        spec.argv[1] = crash_pid_file();
+    }
     return process_start(&spec);
 }
 
