@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deps.sh [build|test|lint|conformance|image|image-test]...: installs the Debian packages that are missing for what is named (default: build test).
+# deps.sh [build|test|lint|conformance|image|image-test|valgrind]...: installs the Debian packages that are missing for what is named (default: build test).
 #
 # Asks for nothing when all are there. Needs root or sudo otherwise.
 set -euo pipefail
@@ -21,7 +21,9 @@ for what in "${@:-build test}"; do
         conformance) packages+=("${conformance[@]}") ;;
         image) packages+=("${image[@]}") ;;
         image-test) packages+=("${image_test[@]}") ;;
-        *) echo "deps.sh: unknown set \"$word\"; there are build, test, lint, conformance, image and image-test" >&2; exit 2 ;;
+        # the debug symbols of libc are what it knows the dynamic linker by
+        valgrind) packages+=(valgrind libc6-dbg) ;;
+        *) echo "deps.sh: unknown set \"$word\"; there are build, test, lint, conformance, image, image-test and valgrind" >&2; exit 2 ;;
         esac
     done
 done

@@ -37,7 +37,8 @@ void crash_forget_killed(cJSON *journal);
 
 /* The end state as lines of text, with what may differ masked. The caller frees it. */
 char *record_end(struct world *w);
-/* The events of the test's namespace, one a line, sorted; without those that only tell of a lost answer. */
+/* The events of the test's namespace, one a line, sorted; without those that only tell of a lost
+ * answer, or of waiting. */
 char *record_events(struct world *w);
 /* Every request of the controller to the fakes, as a point to kill it at: one JSON object a line, {"side", "match"}. */
 char *record_points(struct world *w);

@@ -80,7 +80,10 @@ int main(int argc, char **argv)
     int status = run(argv[1], argv + 2);
     if (was_killed(status) && told_to_stop)
         return 0; /* it had been told to end, and has */
-    if (was_killed(status))
+    if (was_killed(status)) {
         status = run(argv[1], argv + 2);
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM && told_to_stop)
+            return 0; /* so early that it had not even begun to listen to signals */
+    }
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #define TEXT_MAX (32 << 20)
+#define MAX_CONDITIONS 32
 #define CONTROLLER "cosmoscmk/" /* its User-Agent; the tests' own is cosmoscmk-e2e */
 
-#define KEY_VERSION "keyVaultKeyUriVersion\":\t\""
 
 static const struct kube_resource cosmoscmks = {.group = "cosmoscmk.io", .version = "v1", .plural = "cosmoscmks"};
 static const struct kube_resource events = {.group = "events.k8s.io", .version = "v1", .plural = "events"};
@@ -33,6 +33,8 @@ static size_t time_at(const char *s)
     size_t n = looks_like(s, "9999-99-99T99:99:99");
 
     if (n == 0)
+        n = looks_like(s, "9999-99-99 99:99:99"); /* as Entra writes it */
+    if (n == 0)
         return 0;
     return n + strspn(s + n, ".0123456789") + (s[n + strspn(s + n, ".0123456789")] == 'Z');
 }
@@ -43,11 +45,17 @@ static size_t guid_at(const char *s)
     return str_has_prefix(s, "00000000-0000") ? 0 : looks_like(s, "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh");
 }
 
-/* The version that a key vault made up for its key. */
-static size_t version_at(const char *s)
+/* A number behind words that say that it is another one each time: the version that a key vault made up for its key, a
+ * fake's port, its times. */
+static size_t number_at(const char *s)
 {
-    return str_has_prefix(s, KEY_VERSION) ? strlen(KEY_VERSION) + strspn(s + strlen(KEY_VERSION), "0123456789abcdef")
-                                          : 0;
+    static const char *const words[] = {
+        "keyVaultKeyUriVersion\":\t\"", "127.0.0.1:", "startMs\":\t", "endMs\":\t"};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (str_has_prefix(s, words[i]))
+            return strlen(words[i]) + strspn(s + strlen(words[i]), "0123456789abcdef");
+    return 0;
 }
 
 void record_mask(char *text)
@@ -55,7 +63,7 @@ void record_mask(char *text)
     char *to = text;
 
     for (const char *from = text; *from;) {
-        size_t time = time_at(from), guid = time ? 0 : guid_at(from) + version_at(from);
+        size_t time = time_at(from), guid = time ? 0 : guid_at(from) + number_at(from);
         *to++ = time ? 'T' : guid ? 'U' : *from;
         from += time ? time : guid ? guid : 1;
     }
@@ -77,11 +85,30 @@ static void put_masked(struct buf *b, const char *what, const char *name, const 
  * there. A request that never left was an attempt. */
 static void drop_lost_details(cJSON *status)
 {
-    static const char *const lost[] = {"id", "statusUrl", "lastObservedAt", "attempts"};
+    static const char *const lost[] = {"id", "statusUrl", "startedAt", "lastObservedAt", "attempts"};
     cJSON *operation = cJSON_GetObjectItemCaseSensitive(status, "operation");
 
     for (size_t i = 0; i < ARRAY_LEN(lost); i++)
         cJSON_DeleteItemFromObjectCaseSensitive(operation, lost[i]);
+}
+
+static int by_type(const void *a, const void *b)
+{
+    return strcmp(json_string_at(*(cJSON *const *)a, "type"), json_string_at(*(cJSON *const *)b, "type"));
+}
+
+/* They are a map; their order is that in which they first came up. */
+static void sort_conditions(cJSON *status)
+{
+    cJSON *conditions = cJSON_GetObjectItemCaseSensitive(status, "conditions"), *sorted[MAX_CONDITIONS];
+    size_t n = 0;
+
+    while (n < MAX_CONDITIONS && cJSON_GetArraySize(conditions) > 0)
+        sorted[n++] = cJSON_DetachItemFromArray(conditions, 0);
+    if (n)
+        qsort(sorted, n, sizeof(sorted[0]), by_type);
+    for (size_t i = 0; i < n; i++)
+        (void)cJSON_AddItemToArray(conditions, sorted[i]);
 }
 
 static cJSON *list(struct world *w, const struct kube_resource *resource)
@@ -103,6 +130,7 @@ static void put_resources(struct buf *b, struct world *w)
     cJSON_ArrayForEach (item, json_member(tree, "items")) {
         cJSON *status = cJSON_GetObjectItemCaseSensitive(item, "status");
         drop_lost_details(status);
+        sort_conditions(status);
         put_masked(b, "resource", json_string_at(item, "metadata.name"), status);
     }
 }
@@ -197,13 +225,17 @@ char *record_end(struct world *w)
 }
 
 /* What is said when an answer was lost: that it is being confirmed, that the operation was found, that there was none.
- */
-static bool tells_of_a_lost_answer(const cJSON *event)
+ * And what is said of waiting, which is a matter of when somebody looks. */
+static bool may_differ(const cJSON *event)
 {
+    static const char *const passing[] = {
+        "Confirming", "OperationAdopted", "AzureUnavailable", "Throttled", "AccountBusy"};
     const char *reason = json_string_at(event, "reason"), *note = json_string_at(event, "note");
 
-    return str_eq(reason, "Confirming") || str_eq(reason, "OperationAdopted") ||
-           (str_eq(reason, "OperationFailed") && note && strstr(note, "had no effect"));
+    for (size_t i = 0; i < ARRAY_LEN(passing); i++)
+        if (str_eq(reason, passing[i]))
+            return true;
+    return str_eq(reason, "OperationFailed") && note && strstr(note, "had no effect");
 }
 
 char *record_events(struct world *w)
@@ -213,7 +245,7 @@ char *record_events(struct world *w)
     const cJSON *item;
 
     cJSON_ArrayForEach (item, json_member(tree, "items"))
-        if (!tells_of_a_lost_answer(item))
+        if (!may_differ(item))
             buf_printf(&b, "%s %s %s/%s\n", json_string_at(item, "regarding.name"), json_string_at(item, "type"),
                 json_string_at(item, "reason"), json_string_at(item, "action"));
     return sorted_blocks(&b);
