@@ -10,9 +10,9 @@
 #include <string.h>
 
 #define POLL_MS 250
-#define CALM_POLLS 3      /* so often in a row the same */
-#define NO_SIGN_MS 3000   /* a controller that the scene has stopped makes no requests */
-#define SETTLE_MS 20000   /* a lease or a wait for a lost answer may have to run out */
+#define CALM_POLLS 3    /* so often in a row the same */
+#define NO_SIGN_MS 3000 /* a controller that the scene has stopped makes no requests */
+#define SETTLE_MS 20000 /* a lease or a wait for a lost answer may have to run out */
 #define FILE_MAX (32 << 20)
 
 const char *crash_scene(void)
@@ -86,8 +86,8 @@ void crash_arm_apiserver(void)
 static bool has_fired(struct world *w)
 {
     _cleanup_(json_freep) cJSON *here = point_on("azure");
-    _cleanup_(json_freep) cJSON *rules = here ? azure_ask(w, "GET", "/fake/faults", NULL)
-                                              : apiserver_ask("GET", "/fake/faults", NULL);
+    _cleanup_(json_freep) cJSON *rules =
+        here ? azure_ask(w, "GET", "/fake/faults", NULL) : apiserver_ask("GET", "/fake/faults", NULL);
     int64_t fired = 0;
 
     return json_int(json_at(cJSON_GetArrayItem(rules, 0), "fired"), false, &fired) && fired > 0;
@@ -148,8 +148,8 @@ static _Noreturn void tell_difference(struct world *w, const char *expected_file
     abort();
 }
 
-/* That Azure took a change can be told more often than undisturbed, where a fault of the scene has swallowed it; and that
- * it took each once has been compared. */
+/* That Azure took a change can be told more often than undisturbed, where a fault of the scene has swallowed it; and
+ * that it took each once has been compared. */
 static bool tells_of_a_change(const char *line)
 {
     return strstr(line, " Encrypting/") || strstr(line, " PreparingIdentity/") || strstr(line, " GrantingAccess/");

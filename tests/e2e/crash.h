@@ -6,10 +6,9 @@
  *     E2E_LIST=1        print the scenes ("0 name", or "- name: why not") and end
  *     E2E_SCENE=N       run only this one
  *     E2E_PIDFILE=FILE  the controller runs under e2e_keeper
- *     E2E_RECORD=PATH   undisturbed: write PATH.end, how it ended, and PATH.points, every request that the controller made
- *     E2E_EXPECT=PATH   disturbed: compare with PATH.end
- *     E2E_POINT=JSON    at which request (a line of PATH.points) the controller is killed, and
- *     E2E_WHEN=before   before it has had its effect; or "after", with the answer lost
+ *     E2E_RECORD=PATH   undisturbed: write PATH.end, how it ended, and PATH.points, every request that the controller
+ * made E2E_EXPECT=PATH   disturbed: compare with PATH.end E2E_POINT=JSON    at which request (a line of PATH.points)
+ * the controller is killed, and E2E_WHEN=before   before it has had its effect; or "after", with the answer lost
  *
  * What is compared: the status of every resource, every account and every other resource of Azure, and what Azure was
  * sent and took, in order. Masked, because it may differ: points in time, and names that are made up at random. Events

@@ -2,15 +2,18 @@
  *
  * Each scene of the programs is run undisturbed first, which says how it ends and which requests the controller makes
  * (crash.h). Then, for every one of these requests, it is run again: the controller is killed at that request, before
- * it has had its effect and, where it has one, after, and started again. Every run has fakes of its own. A scene must not notice, and its
- * end, every change that Azure took, and what was told must be the same.
+ * it has had its effect and, where it has one, after, and started again. Every run has fakes of its own. A scene must
+ * not notice, and its end, every change that Azure took, and what was told must be the same.
  *
- * With a seed and a number of scenes or points a part of the whole is run, the same for the same seed. */
+ * With a seed and a number of scenes or points a part of the whole is run, the same for the same seed. With --real all
+ * runs share a real API server, which cannot kill, so that only requests to Azure are points. */
 #include "base/clock.h"
+#include "base/env.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/str.h"
+#include "e2e/apiserver.h"
 #include "e2e/files.h"
 #include "e2e/pool.h"
 
@@ -21,6 +24,7 @@
 #define OUTPUT_BYTES 30000
 #define TEXT_MAX (64 << 20)
 #define LIST_MS 20000
+#define SKIPPED 77
 
 struct found {
     char *program, *index, *name, *record, *pid_file;
@@ -36,9 +40,11 @@ struct point {
 static struct {
     int64_t seed, scenes, points, at_once;
     const char *only;
+    bool real;
 } options = {.seed = -1, .at_once = 16};
 
 static struct {
+    struct apiserver server; /* with --real */
     char *dir;
     struct found *scenes;
     size_t n_scenes;
@@ -107,8 +113,8 @@ static void take_scene(char *program, const char *line)
         return;
     }
     the_run.scenes = xrealloc(the_run.scenes, (the_run.n_scenes + 1) * sizeof(*the_run.scenes));
-    the_run.scenes[the_run.n_scenes++] = (struct found){
-        .program = program, .index = xstrndup(line, (size_t)(name - line)), .name = xstrdup(name + 1)};
+    the_run.scenes[the_run.n_scenes++] =
+        (struct found){.program = program, .index = xstrndup(line, (size_t)(name - line)), .name = xstrdup(name + 1)};
 }
 
 static int find_scenes(char *program)
@@ -141,17 +147,35 @@ static void choose_scenes(void)
 
 /* ---- undisturbed ---- */
 
-static void prepare(struct pool_job *job, const struct found *scene, const char *out)
+/* Adds an entry to the environment of a run, which owns it. */
+static void tell(struct pool_job *job, const char *name, const char *value)
 {
+    size_t n = 0;
+
+    while (job->spec.env[n])
+        n++;
+    if (n + 1 < PROCESS_MAX_ENV)
+        job->spec.env[n] = xasprintf("%s=%s", name, value);
+}
+
+static void prepare(struct pool_job *job, const struct found *scene, const char *stem)
+{
+    _cleanup_(freep) char *pid_file = xasprintf("%s.pid", stem);
+    char *const *env = the_run.server.env;
+
     job->timeout_ms = CASE_MS;
-    job->spec = (struct process_spec){.name = scene->name, .argv = {scene->program}, .out = out};
-    job->spec.env[0] = "E2E_OWN_FAKE=1";
-    job->spec.env[1] = xasprintf("E2E_SCENE=%s", scene->index);
+    job->spec = (struct process_spec){.name = scene->name, .argv = {scene->program}, .out = xasprintf("%s.out", stem)};
+    for (size_t i = 0; env[i]; i++)
+        job->spec.env[i] = xstrdup(env[i]);
+    if (!options.real)
+        tell(job, "E2E_OWN_FAKE", "1");
+    tell(job, "E2E_SCENE", scene->index);
+    tell(job, "E2E_PIDFILE", pid_file);
 }
 
 static void job_done(struct pool_job *job)
 {
-    for (size_t i = 1; job->spec.env[i]; i++)
+    for (size_t i = 0; job->spec.env[i]; i++)
         free((char *)job->spec.env[i]);
     free((char *)job->spec.out);
 }
@@ -171,9 +195,8 @@ static size_t run_undisturbed(void)
     for (size_t i = 0; i < the_run.n_scenes; i++) {
         struct found *scene = &the_run.scenes[i];
         scene->record = xasprintf("%s/scene-%zu", the_run.dir, i);
-        prepare(&jobs[i], scene, xasprintf("%s.out", scene->record));
-        jobs[i].spec.env[2] = xasprintf("E2E_RECORD=%s", scene->record);
-        jobs[i].spec.env[3] = xasprintf("E2E_PIDFILE=%s.pid", scene->record);
+        prepare(&jobs[i], scene, scene->record);
+        tell(&jobs[i], "E2E_RECORD", scene->record);
     }
     size_t failed = pool_run(jobs, the_run.n_scenes, (size_t)options.at_once, report_record, is_told_to_stop);
     for (size_t i = 0; i < the_run.n_scenes; i++)
@@ -214,6 +237,14 @@ static void choose_points(void)
         free(the_run.points[the_run.n_points - 1].text);
 }
 
+static const char *told(const struct pool_job *job, const char *name)
+{
+    for (size_t i = 0; job->spec.env[i]; i++)
+        if (str_has_prefix(job->spec.env[i], name))
+            return job->spec.env[i];
+    return "";
+}
+
 static struct found *scene_of(const struct pool_job *job)
 {
     for (size_t i = 0; i < the_run.n_scenes; i++)
@@ -236,7 +267,8 @@ static void report_case(const struct pool_job *job)
         scene->unreached++;
     if (job->status != 0) {
         scene->failed++;
-        (void)fprintf(stderr, "FAILED: \"%s\" with %s %s\n", job->spec.name, job->spec.env[4], job->spec.env[5]);
+        (void)fprintf(
+            stderr, "FAILED: \"%s\" with %s %s\n", job->spec.name, told(job, "E2E_POINT"), told(job, "E2E_WHEN"));
         print_tail("its output", job->spec.out, OUTPUT_BYTES, stderr);
     }
     (void)remove(job->spec.out);
@@ -249,11 +281,11 @@ static size_t run_disturbed(void)
     for (size_t i = 0; i < the_run.n_points; i++) {
         const struct point *point = &the_run.points[i];
         const struct found *scene = &the_run.scenes[point->scene];
-        prepare(&jobs[i], scene, xasprintf("%s/case-%zu.out", the_run.dir, i));
-        jobs[i].spec.env[2] = xasprintf("E2E_EXPECT=%s", scene->record);
-        jobs[i].spec.env[3] = xasprintf("E2E_PIDFILE=%s/case-%zu.pid", the_run.dir, i);
-        jobs[i].spec.env[4] = xasprintf("E2E_POINT=%s", point->text);
-        jobs[i].spec.env[5] = xasprintf("E2E_WHEN=%s", point->after ? "after" : "before");
+        _cleanup_(freep) char *stem = xasprintf("%s/case-%zu", the_run.dir, i);
+        prepare(&jobs[i], scene, stem);
+        tell(&jobs[i], "E2E_EXPECT", scene->record);
+        tell(&jobs[i], "E2E_POINT", point->text);
+        tell(&jobs[i], "E2E_WHEN", point->after ? "after" : "before");
     }
     size_t failed = pool_run(jobs, the_run.n_points, (size_t)options.at_once, report_case, is_told_to_stop);
     for (size_t i = 0; i < the_run.n_points; i++)
@@ -301,9 +333,12 @@ static int read_options(int argc, char **argv)
             number_option(argc, argv, &i, "--points", &options.points) ||
             number_option(argc, argv, &i, "--at-once", &options.at_once))
             continue;
-        if (!str_eq(argv[i], "--only") || i + 1 >= argc)
+        if (str_eq(argv[i], "--real"))
+            options.real = true;
+        else if (str_eq(argv[i], "--only") && i + 1 < argc)
+            options.only = argv[++i];
+        else
             return -1;
-        options.only = argv[++i];
     }
     if (options.seed < 0)
         options.seed = (int64_t)random_below(1000000000);
@@ -325,23 +360,15 @@ static void tidy(void)
     free(the_run.dir);
 }
 
-int main(int argc, char **argv)
+/* All that there is to run; what main() returns. */
+static int run(char **programs, size_t n)
 {
-    const struct sigaction action = {.sa_handler = on_signal};
     int64_t began_at = clock_mono_ms();
-    int first = read_options(argc, argv);
-    bool listed = first > 0;
+    bool listed = true;
 
-    if (first < 0 || first >= argc) {
-        (void)fprintf(stderr, "usage: e2e_crash_run [--seed N] [--scenes N] [--points N] [--at-once N] [--only TEXT] "
-                              "PROGRAM...\n");
-        return 2;
-    }
-    (void)sigaction(SIGTERM, &action, NULL);
-    (void)sigaction(SIGINT, &action, NULL);
     the_run.dir = make_scratch(NULL);
-    for (int i = first; i < argc; i++)
-        listed = find_scenes(argv[i]) == 0 && listed;
+    for (size_t i = 0; i < n; i++)
+        listed = find_scenes(programs[i]) == 0 && listed;
     choose_scenes();
     size_t failed = run_undisturbed();
     for (size_t i = 0; i < the_run.n_scenes; i++)
@@ -353,4 +380,29 @@ int main(int argc, char **argv)
     size_t crashes = report(began_at);
     tidy();
     return listed && failed == 0 && crashes > 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    const struct sigaction action = {.sa_handler = on_signal};
+    int first = read_options(argc, argv);
+
+    if (first < 0 || first >= argc) {
+        (void)fprintf(stderr, "usage: e2e_crash_run [--seed N] [--scenes N] [--points N] [--at-once N] [--only TEXT] "
+                              "[--real] PROGRAM...\n");
+        return 2;
+    }
+    if (options.real && !env_get("KUBEBUILDER_ASSETS")) {
+        (void)fprintf(stderr, "%s: no crashes on a real API server, because KUBEBUILDER_ASSETS is not set.\n",
+            env_get("CI") ? "FAILED" : "SKIPPED");
+        return env_get("CI") ? 1 : SKIPPED;
+    }
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+    if (options.real)
+        apiserver_start(&the_run.server, true);
+    int r = run(argv + first, (size_t)(argc - first));
+    if (options.real)
+        apiserver_done(&the_run.server);
+    return r;
 }

@@ -39,7 +39,7 @@ struct world {
 struct scene {
     const char *name;
     void (*test)(struct world *w);
-    bool fake_only; /* needs the inspection API of fake-apiserver; skipped, loudly, with a real one */
+    bool fake_only;       /* needs the inspection API of fake-apiserver; skipped, loudly, with a real one */
     const char *no_crash; /* why the controller cannot be killed at each of its requests (crash.h); NULL: it can */
 };
 

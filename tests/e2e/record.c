@@ -7,8 +7,8 @@
 
 #define TEXT_MAX (32 << 20)
 #define MAX_CONDITIONS 32
+#define MAX_MEMBERS 64
 #define CONTROLLER "cosmoscmk/" /* its User-Agent; the tests' own is cosmoscmk-e2e */
-
 
 static const struct kube_resource cosmoscmks = {.group = "cosmoscmk.io", .version = "v1", .plural = "cosmoscmks"};
 static const struct kube_resource events = {.group = "events.k8s.io", .version = "v1", .plural = "events"};
@@ -39,6 +39,12 @@ static size_t time_at(const char *s)
     return n + strspn(s + n, ".0123456789") + (s[n + strspn(s + n, ".0123456789")] == 'Z');
 }
 
+/* A namespace as the harness makes it. */
+static size_t namespace_at(const char *s)
+{
+    return looks_like(s, "e2e-hhhhhhhhhhhh");
+}
+
 /* The ids of the tests themselves begin with zeros, and stay. */
 static size_t guid_at(const char *s)
 {
@@ -49,8 +55,7 @@ static size_t guid_at(const char *s)
  * fake's port, its times. */
 static size_t number_at(const char *s)
 {
-    static const char *const words[] = {
-        "keyVaultKeyUriVersion\":\t\"", "127.0.0.1:", "startMs\":\t", "endMs\":\t"};
+    static const char *const words[] = {"keyVaultKeyUriVersion\":\t\"", "127.0.0.1:", "startMs\":\t", "endMs\":\t"};
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (str_has_prefix(s, words[i]))
@@ -63,7 +68,7 @@ void record_mask(char *text)
     char *to = text;
 
     for (const char *from = text; *from;) {
-        size_t time = time_at(from), guid = time ? 0 : guid_at(from) + number_at(from);
+        size_t time = time_at(from), guid = time ? 0 : guid_at(from) + number_at(from) + namespace_at(from);
         *to++ = time ? 'T' : guid ? 'U' : *from;
         from += time ? time : guid ? guid : 1;
     }
@@ -90,6 +95,28 @@ static void drop_lost_details(cJSON *status)
 
     for (size_t i = 0; i < ARRAY_LEN(lost); i++)
         cJSON_DeleteItemFromObjectCaseSensitive(operation, lost[i]);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(cJSON *const *)a)->string, (*(cJSON *const *)b)->string);
+}
+
+/* Members come in the order in which they were merged. */
+static void sort_members(cJSON *object)
+{
+    cJSON *sorted[MAX_MEMBERS];
+    size_t n = 0;
+
+    while (n < MAX_MEMBERS && cJSON_IsObject(object) && object->child)
+        sorted[n++] = cJSON_DetachItemViaPointer(object, object->child);
+    if (n)
+        qsort(sorted, n, sizeof(sorted[0]), by_name);
+    for (size_t i = 0; i < n; i++) {
+        sort_members(sorted[i]);
+        _cleanup_(freep) char *name = xstrdup(sorted[i]->string);
+        (void)cJSON_AddItemToObject(object, name, sorted[i]);
+    }
 }
 
 static int by_type(const void *a, const void *b)
@@ -131,6 +158,7 @@ static void put_resources(struct buf *b, struct world *w)
         cJSON *status = cJSON_GetObjectItemCaseSensitive(item, "status");
         drop_lost_details(status);
         sort_conditions(status);
+        sort_members(status);
         put_masked(b, "resource", json_string_at(item, "metadata.name"), status);
     }
 }
@@ -166,8 +194,8 @@ static void put_changes(struct buf *b, struct world *w)
         _cleanup_(json_freep) cJSON *first = cJSON_DetachItemFromArray(journal, 0);
         const char *path = json_string_at(first, "path");
         if (is_change(first))
-            buf_printf(b, "change of %s\n  %s %s\n", path, json_string_at(first, "method"),
-                json_string_at(first, "body"));
+            buf_printf(
+                b, "change of %s\n  %s %s\n", path, json_string_at(first, "method"), json_string_at(first, "body"));
         for (int i = 0; is_change(first) && i < cJSON_GetArraySize(journal);) {
             const cJSON *entry = cJSON_GetArrayItem(journal, i);
             if (!is_change(entry) || !str_eq(json_string_at(entry, "path"), path)) {
@@ -300,8 +328,8 @@ static void put_point(struct buf *b, const char *side, const cJSON *journal, int
 /* The controller's own requests. */
 static cJSON *requests_of(struct world *w, bool to_azure)
 {
-    cJSON *journal = to_azure ? azure_ask(w, "GET", "/fake/requests", NULL)
-                              : apiserver_ask("GET", "/fake/requests", NULL);
+    cJSON *journal =
+        to_azure ? azure_ask(w, "GET", "/fake/requests", NULL) : apiserver_ask("GET", "/fake/requests", NULL);
 
     for (int i = cJSON_GetArraySize(journal) - 1; i >= 0; i--) {
         const char *agent = json_string_at(cJSON_GetArrayItem(journal, i), "agent");

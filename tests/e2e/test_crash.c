@@ -20,10 +20,9 @@ static void three_steps(struct world *w)
 static void with_a_lease(struct world *w)
 {
     azure_start(w, (const char *const[]){"--encrypt-seconds", "1.5", NULL});
-    controller_start(w,
-        (const char *const[]){"--kubeconfig", the_apiserver()->kubeconfig, "--leader-elect=true",
-            "--leader-elect-namespace", w->ns, "--leader-elect-lease-duration", "4s", "--leader-elect-renew-deadline",
-            "3s", "--leader-elect-retry-period", "500ms", NULL});
+    controller_start(w, (const char *const[]){"--kubeconfig", the_apiserver()->kubeconfig, "--leader-elect=true",
+                            "--leader-elect-namespace", w->ns, "--leader-elect-lease-duration", "4s",
+                            "--leader-elect-renew-deadline", "3s", "--leader-elect-retry-period", "500ms", NULL});
     three_steps(w);
 }
 
@@ -77,8 +76,8 @@ static void with_scrapes(struct world *w)
     const struct http_tls_options options = {.ca_pem = buf_str(&pem)};
     assert_int_equal(http_tls_new(&tls, &options, &err), 0);
     azure_start(w, NULL);
-    controller_start(w, (const char *const[]){"--metrics-address", address, "--metrics-cert-file", ca,
-                            "--metrics-key-file", key, NULL});
+    controller_start(w, (const char *const[]){
+                            "--metrics-address", address, "--metrics-cert-file", ca, "--metrics-key-file", key, NULL});
     resource_create(w, "ledger", "demo-ledger", "\"defaultIdentity\":\"" IDENTITY "\"");
     await_refusals(url, tls, 3);
     await_end(w, "ledger", "Encrypted");
@@ -93,8 +92,8 @@ static void a_fleet(struct world *w)
     azure_start(w, NULL);
     for (int i = 0; i < FLEET; i++) {
         _cleanup_(freep) char *name = xasprintf("fleet-%d", i), *path = xasprintf("/fake/accounts/%s", name);
-        json_free(azure_ask(w, "PUT", path,
-            "{\"subscription\":\"00000000-0000-0000-0000-000000000001\",\"resourceGroup\":\"demo\"}"));
+        json_free(azure_ask(
+            w, "PUT", path, "{\"subscription\":\"00000000-0000-0000-0000-000000000001\",\"resourceGroup\":\"demo\"}"));
         resource_create(w, name, name, NULL);
     }
     controller_start(w, (const char *const[]){"--workers", "4", NULL});
@@ -106,12 +105,26 @@ static void a_fleet(struct world *w)
     }
 }
 
+/* ---- refused for good: also when the first refusal was lost with its answer ---- */
+
+static void refused_at_once(struct world *w)
+{
+    azure_start(w, NULL);
+    json_free(azure_ask(w, "PUT", "/fake/accounts/demo-orders",
+        "{\"refuseWith\":{\"status\":400,\"code\":\"BadRequest\",\"message\":\"The key is not "
+        "usable\",\"times\":99}}"));
+    resource_create(w, "orders", "demo-orders", NULL);
+    controller_start(w, NULL);
+    await_end(w, "orders", "OperationFailed");
+}
+
 int main(void)
 {
     static const struct scene scenes[] = {
         {"a leader that renews its Lease encrypts an account in three steps", with_a_lease},
         {"metrics are scraped while an account is encrypted in three steps", with_scrapes, .fake_only = true},
         {"several accounts are encrypted at the same time", a_fleet},
+        {"a PATCH that is refused for good stalls", refused_at_once},
     };
 
     return run_scenes("crashes", scenes, ARRAY_LEN(scenes));

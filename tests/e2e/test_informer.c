@@ -153,7 +153,8 @@ int main(void)
 {
     static const struct scene scenes[] = {
         {"resources of every namespace that is named are looked after, as one fleet", two_namespaces},
-        {"a name that no namespace can have is refused at the start", namespace_that_is_none, .no_crash = "no controller comes up"},
+        {"a name that no namespace can have is refused at the start", namespace_that_is_none,
+            .no_crash = "no controller comes up"},
         {"a resource that stops matching the selector is let go, and taken up again", labels},
         {"a watch that has expired is listed anew, one that was closed resumes", expired_watch, true},
         {"what happened while the controller slept is found", long_sleep},

@@ -33,7 +33,9 @@ struct fake_call {
 const char fake_core_help[] =
     "Inspection API (no token; JSON; the same for every fake):\n"
     "  POST   /fake/faults    add a rule, or an array of rules:\n"
-    "         {\"match\":{\"method\",\"pathContains\",\"queryContains\",\"bodyContains\",\"agentContains\",\"nth\":1,\"count\":1},\n"
+    "         "
+    "{\"match\":{\"method\",\"pathContains\",\"queryContains\",\"bodyContains\",\"agentContains\",\"nth\":1,\"count\":"
+    "1},\n"
     "          "
     "\"action\":{\"status\",\"headers\":{},\"body\",\"commit\",\"cut\":\"before\"|\"after\",\"delayMs\",\"hold\","
     "\"kill\",\"retryAfter\"}}\n"
@@ -41,7 +43,8 @@ const char fake_core_help[] =
     "         commit only the answer. cut closes the connection before or after the request took effect. delayMs\n"
     "         delays the answer, not the effect. hold never answers and has no effect.\n"
     "         kill, with cut, is a file: SIGKILL to the process whose pid it holds, at that moment.\n"
-    "  GET    /fake/faults    how often each rule has matched and fired;  DELETE removes all rules but those that kill\n"
+    "  GET    /fake/faults    how often each rule has matched and fired;  DELETE removes all rules but those that "
+    "kill\n"
     "  GET    /fake/requests?since=SEQ&method=M&pathContains=P   the journal;  DELETE empties it\n"
     "  GET    /fake/requests/summary?…  how many of those there are, and when the first and the last came\n"
     "  POST   /fake/clock     {\"advanceMs\":60000} moves the fake's clock on\n";
@@ -236,7 +239,7 @@ static void kill_sender(struct fake_call *call, int status)
     (void)pthread_mutex_lock(&core->lock);
     struct fake_entry *entry = call->seq ? fake_journal_at(&core->journal, call->seq) : NULL;
     if (entry)
-        entry->killed = call->action.cut;
+        entry->killed = call->action.killed;
     (void)pthread_mutex_unlock(&core->lock);
 }
 

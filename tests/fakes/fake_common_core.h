@@ -18,7 +18,8 @@ struct fake_action {
     int64_t retry_after; /* seconds; -1: none */
     char *body;
     cJSON *headers;  /* object of strings, or NULL */
-    char *kill_file; /* with cut: the process whose pid this file holds gets SIGKILL; NULL: nobody */
+    char *kill_file; /* the process whose pid this file holds gets SIGKILL when the connection is cut; NULL: nobody */
+    enum fake_cut killed; /* with it: as the rule says, whatever another one does to the effect */
 };
 
 struct fake_fault;
@@ -33,8 +34,9 @@ int fake_faults_add(struct fake_faults *faults, const cJSON *rule, struct err *e
 void fake_faults_clear(struct fake_faults *faults);
 /* The same, but rules that kill stay: they are whoever's planted them, not of the test that heals. */
 void fake_faults_heal(struct fake_faults *faults);
-/* Counts the request against every rule and fills *ret from the first one whose turn it is. Whoever is killed has asked
- * nothing: the rules after one that kills do not count the request. agent (may be NULL): its User-Agent. */
+/* Counts the request against every rule and fills *ret from the first one whose turn it is. Whoever is killed before
+ * has asked nothing: the rules after that do not count the request. Whoever is killed after is killed on top of what
+ * another rule does. agent (may be NULL): its User-Agent. */
 void fake_faults_match(
     struct fake_faults *faults, const struct httpd_request *request, const char *agent, struct fake_action *ret);
 /* The rules with how often each has matched and fired. */

@@ -196,28 +196,60 @@ static bool fits(const struct fake_fault *fault, const struct httpd_request *req
            (!fault->agent_contains || (agent && strstr(agent, fault->agent_contains)));
 }
 
+static bool has_its_turn(const struct fake_fault *fault)
+{
+    return fault->seen >= fault->nth && (fault->count == 0 || fault->seen < fault->nth + fault->count);
+}
+
+static void take(struct fake_fault *fault, struct fake_action *ret)
+{
+    fault->fired++;
+    *ret = fault->action;
+    ret->body = xstrdup(fault->action.body);
+    ret->kill_file = xstrdup(fault->action.kill_file);
+    ret->killed = fault->action.cut;
+    ret->headers = fault->action.headers ? cJSON_Duplicate(fault->action.headers, true) : NULL;
+}
+
+/* What the other rule does to the request happens, what it does to the answer does not matter any more. */
+static void kill_after(const struct fake_fault *killer, const struct fake_fault *other, struct fake_action *ret)
+{
+    bool effect = !other || (other->action.cut != FAKE_CUT_BEFORE && !other->action.hold);
+
+    ret->some = true;
+    ret->hold = false;
+    ret->cut = effect ? FAKE_CUT_AFTER : FAKE_CUT_BEFORE;
+    ret->killed = FAKE_CUT_AFTER;
+    str_replace(&ret->kill_file, killer->action.kill_file);
+}
+
 void fake_faults_match(
     struct fake_faults *faults, const struct httpd_request *request, const char *agent, struct fake_action *ret)
 {
-    struct fake_fault *first = NULL;
+    struct fake_fault *first = NULL, *killer = NULL;
 
     for (size_t i = 0; i < faults->n; i++) {
         struct fake_fault *fault = faults->v[i];
         if (!fits(fault, request, agent))
             continue;
         fault->seen++;
-        if (!first && fault->seen >= fault->nth && (fault->count == 0 || fault->seen < fault->nth + fault->count))
+        if (!has_its_turn(fault))
+            continue;
+        if (fault->action.kill_file && fault->action.cut == FAKE_CUT_BEFORE) {
+            take(fault, ret);
+            return;
+        }
+        if (fault->action.kill_file)
+            killer = fault;
+        else if (!first)
             first = fault;
-        if (first == fault && fault->action.kill_file)
-            break;
     }
-    if (!first)
+    if (first)
+        take(first, ret);
+    if (!killer)
         return;
-    first->fired++;
-    *ret = first->action;
-    ret->body = xstrdup(first->action.body);
-    ret->kill_file = xstrdup(first->action.kill_file);
-    ret->headers = first->action.headers ? cJSON_Duplicate(first->action.headers, true) : NULL;
+    killer->fired++;
+    kill_after(killer, first, ret);
 }
 
 void fake_faults_print(const struct fake_faults *faults, struct buf *b)

@@ -88,6 +88,36 @@ static void a_rule_that_kills_outlives_healing_and_keeps_the_request_from_the_ru
     fake_faults_clear(&faults);
 }
 
+static void a_rule_that_kills_after_leaves_the_effect_to_the_others(void **state)
+{
+    static const struct {
+        const char *other;
+        enum fake_cut cut;
+        int status;
+    } rows[] = {
+        {"{\"match\":{},\"action\":{\"status\":403}}", FAKE_CUT_AFTER, 403},
+        {"{\"match\":{},\"action\":{\"hold\":true}}", FAKE_CUT_BEFORE, 0},
+        {"{\"match\":{},\"action\":{\"cut\":\"before\"}}", FAKE_CUT_BEFORE, 0},
+        {"{\"match\":{\"nth\":2},\"action\":{\"status\":500}}", FAKE_CUT_AFTER, 0},
+    };
+    const struct httpd_request request = {.method = "PATCH", .path = "/", .query = "", .body = ""};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fake_faults faults = {0};
+        struct fake_action action = {0};
+        add_rule(&faults, "{\"match\":{},\"action\":{\"cut\":\"after\",\"kill\":\"/no/such/file\"}}");
+        add_rule(&faults, rows[i].other);
+        fake_faults_match(&faults, &request, NULL, &action);
+        assert_string_equal(action.kill_file, "/no/such/file");
+        assert_int_equal(action.cut, rows[i].cut);
+        assert_int_equal(action.status, rows[i].status);
+        assert_false(action.hold);
+        fake_action_done(&action);
+        fake_faults_clear(&faults);
+    }
+}
+
 static void a_rule_with_a_mistake_is_refused(void **state)
 {
     static const char *const rules[] = {
@@ -247,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_rule_has_its_turn_from_the_nth_request_for_count_of_them),
         cmocka_unit_test(count_zero_is_for_ever_and_the_first_rule_wins),
         cmocka_unit_test(a_rule_that_kills_outlives_healing_and_keeps_the_request_from_the_rules_after_it),
+        cmocka_unit_test(a_rule_that_kills_after_leaves_the_effect_to_the_others),
         cmocka_unit_test(a_rule_with_a_mistake_is_refused),
         cmocka_unit_test(the_journal_keeps_the_last_requests_in_order),
         cmocka_unit_test(the_journal_leaves_signatures_out_and_finds_what_is_asked_for),
