@@ -4,7 +4,7 @@
 #
 #   --only TEXT     scenes whose name has TEXT            --scenes N   so many of them, chosen by the seed
 #   --points N      so many requests, chosen by the seed  --seed N     (default: another each time; it is printed)
-#   --at-once N     runs at the same time (default 16; they mostly wait)
+#   --at-once N     runs at the same time (default 12; they mostly wait)
 #   --real          on a real kube-apiserver (KUBEBUILDER_ASSETS), at the requests to Azure
 set -euo pipefail
 cd "$(dirname "$0")/.."

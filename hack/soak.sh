@@ -307,11 +307,21 @@ for name in "${!suspended[@]}"; do change "$name" '{"spec":{"suspend":false}}'; 
 settled() {
     fleet
     collect
-    [ "$(ready | wc -l)" = $FLEET ] || return 1
+    if [ "$(ready | wc -l)" != $FLEET ]; then
+        ready | sort >"$work/ready"
+        # What the others say, for whoever wonders.
+        jq -r '.items[] | .metadata.name + " " + (.spec | tostring) + " " + ([.status.conditions[]? | select(.type == "Ready") | .reason, .message] | join(": "))' \
+            "$work/fleet.json" | sort | join -v 1 - "$work/ready" >"$work/waiting"
+        return 1
+    fi
     for name in "${!asked[@]}"; do [ "${took[$name]:-0}" -ge "${asked[$name]}" ] || return 1; done
 }
 began_to_settle=$SECONDS
+(while sleep 30 && [ ! -e "$work/settled" ] && [ ! -e "$work/end" ]; do
+    printf 'waiting: %s\n' "$(head -n 2 "$work/waiting" | cut -c1-600)"
+done) &
 await $SETTLE_S 'all are Ready with what was asked for' settled
+: >"$work/settled"
 printf 'all are Ready %d s after the last fault\n' $((SECONDS - began_to_settle))
 
 written() { # requests that change something besides leases
@@ -335,23 +345,29 @@ jq -r '.[] | "\(.name) \(.keyVaultKeyUri)"' "$work/accounts.json" | sort >"$work
 cmp -s "$work/wanted" "$work/got" || fail "accounts have other keys: $(diff "$work/wanted" "$work/got" | head -n 5)"
 ! grep -lE 'please report this|eyJ|"soak"' "$work"/replica-?.log || fail 'the log has what it should not have'
 
-# Whoever lived longest: the median of the first samples after its warm-up against that of the last ones.
+# Whoever is there in the end, the leader and its standby: the median of the first samples after the warm-up against that of the last ones.
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-oldest=$(awk '{ n[$2]++; last[$2] = $1 } $1 > end { end = $1 } END { for (p in n) if (last[p] == end) print n[p], p }' "$work/samples" | sort -rn | awk 'NR == 1 { print $2 }')
-awk -v pid="$oldest" '$2 == pid' "$work/samples" >"$work/life"
-born=$(head -n 1 "$work/life" | cut -d' ' -f1)
-awk -v from=$((born + WARM_UP_S)) '$1 >= from' "$work/life" >"$work/warm"
-n=$(wc -l <"$work/warm")
-((n >= 12)) || die 'no replica has lived long enough to be looked at; run it for longer'
-few=$((n / 6 + 1))
-memory_then=$(head -n $few "$work/warm" | cut -d' ' -f3 | median) memory_now=$(tail -n $few "$work/warm" | cut -d' ' -f3 | median)
-files_then=$(head -n $few "$work/warm" | cut -d' ' -f4 | median) files_now=$(tail -n $few "$work/warm" | cut -d' ' -f4 | median)
-[ $((memory_now - memory_then)) -le $MEMORY_KB ] || fail "private memory grew from $memory_then to $memory_now KiB"
-[ $((files_now - files_then)) -le $FILES ] || fail "open files grew from $files_then to $files_now"
+look_at() { # PID
+    local born n few memory_then memory_now files_then files_now
+    awk -v pid="$1" '$2 == pid' "$work/samples" >"$work/life"
+    born=$(head -n 1 "$work/life" | cut -d' ' -f1)
+    awk -v from=$((born + WARM_UP_S)) '$1 >= from' "$work/life" >"$work/warm"
+    n=$(wc -l <"$work/warm")
+    ((n >= 12)) || return 0
+    looked_at=$((looked_at + 1))
+    few=$((n / 6 + 1))
+    memory_then=$(head -n $few "$work/warm" | cut -d' ' -f3 | median) memory_now=$(tail -n $few "$work/warm" | cut -d' ' -f3 | median)
+    files_then=$(head -n $few "$work/warm" | cut -d' ' -f4 | median) files_now=$(tail -n $few "$work/warm" | cut -d' ' -f4 | median)
+    [ $((memory_now - memory_then)) -le $MEMORY_KB ] || fail "private memory grew from $memory_then to $memory_now KiB"
+    [ $((files_now - files_then)) -le $FILES ] || fail "open files grew from $files_then to $files_now"
+    printf 'one process lived %d s: private memory %d KiB after %d s, %d KiB in the end (allowed: %d more); open files %d, %d\n' \
+        $(($(tail -n 1 "$work/life" | cut -d' ' -f1) - born)) "$memory_then" $WARM_UP_S "$memory_now" $MEMORY_KB "$files_then" "$files_now"
+}
+looked_at=0
+for name in a b; do look_at "$(pid_of $name)"; done
+((looked_at > 0)) || fail 'no replica has lived long enough to be looked at; run it for longer'
 requests=$({ on_azure /fake/requests/summary && on_api /fake/requests/summary; } | jq -s 'map(.lastSeq) | add')
 printf '%d edits, %d kills, %d pauses, %d fault rounds, %d requests; %d changes asked for and taken\n' $edits $kills $pauses $rounds "$requests" $total
-printf 'one process lived %d s: private memory %d KiB after %d s, %d KiB in the end (allowed: %d more); open files %d, %d\n' \
-    $(($(tail -n 1 "$work/life" | cut -d' ' -f1) - born)) "$memory_then" $WARM_UP_S "$memory_now" $MEMORY_KB "$files_then" "$files_now"
 if [ $failures != 0 ]; then
     printf 'soak.sh: %d failures with seed %d; everything is kept in %s\n' $failures "$seed" "$work" >&2
     exit 1

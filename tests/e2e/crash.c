@@ -12,7 +12,7 @@
 #define POLL_MS 250
 #define CALM_POLLS 3    /* so often in a row the same */
 #define NO_SIGN_MS 3000 /* a controller that the scene has stopped makes no requests */
-#define SETTLE_MS 20000 /* a lease or a wait for a lost answer may have to run out */
+#define SETTLE_MS 60000 /* a lease or a wait for a lost answer may have to run out */
 #define FILE_MAX (32 << 20)
 
 const char *crash_scene(void)

@@ -16,6 +16,8 @@
 #define LOG_MAX (256 << 20)
 #define TAIL_BYTES 12000
 #define KUBECTL_MS 120000
+#define IDLE_WAIT_MS 30000
+#define BUSY_WAIT_MS 120000
 
 #define KEY_RESOURCE(name)                                                                                             \
     ",{\"id\":\"" GROUP_ID "/providers/Microsoft.KeyVault/vaults/demo-vault/keys/" name                                \
@@ -49,6 +51,11 @@ static const char seed[] =
 static struct apiserver server;
 static struct http_engine *engine;
 static struct kube_client *kube;
+
+int64_t wait_ms(void)
+{
+    return crash_is_on() ? BUSY_WAIT_MS : IDLE_WAIT_MS;
+}
 
 const struct apiserver *the_apiserver(void)
 {
