@@ -15,6 +15,7 @@
 
 #define LOG_MAX (256 << 20)
 #define TAIL_BYTES 12000
+#define CONTEXT_BYTES 100
 #define KUBECTL_MS 120000
 #define IDLE_WAIT_MS 30000
 #define BUSY_WAIT_MS 120000
@@ -165,9 +166,11 @@ static bool log_is_clean(const struct world *w)
     if (file_read(w->controller_log, &log, &err) < 0)
         return err.kind == ERR_NOT_FOUND; /* a test without a controller */
     for (size_t i = 0; i < ARRAY_LEN(never); i++) {
-        if (!strstr(buf_str(&log), never[i]))
+        const char *at = strstr(buf_str(&log), never[i]);
+        if (!at)
             continue;
-        (void)fprintf(stderr, "the controller's log contains \"%s\"\n", never[i]);
+        const char *from = at > buf_str(&log) + CONTEXT_BYTES ? at - CONTEXT_BYTES : buf_str(&log);
+        (void)fprintf(stderr, "the controller's log contains \"%s\": %.*s\n", never[i], 2 * CONTEXT_BYTES, from);
         clean = false;
     }
     return clean;
