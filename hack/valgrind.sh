@@ -15,7 +15,7 @@ else
     cmake --preset release >/dev/null
     cmake --build --preset release --target cosmoscmk fake-azure fake-apiserver >/dev/null
 fi
-readonly WAIT_S=120 BROKEN=99
+readonly WAIT_S=240 BROKEN=99
 work=$(mktemp -d)
 pids=()
 clean_up() {
@@ -63,8 +63,8 @@ export AZURE_TENANT_ID=00000000-0000-0000-0000-00000000000a AZURE_CLIENT_ID=0000
 valgrind --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite --error-exitcode=$BROKEN --track-fds=no \
     --num-callers=25 --fair-sched=yes --log-file="$work/valgrind.log" \
     "$build/controller/cosmoscmk" controller --kubeconfig "$KUBECONFIG" --namespace default --arm-endpoint "$azure" --authority-host "$azure" \
-    --azure-ca-file "$work/azure/ca.pem" --probe-address '' --metrics-address 127.0.0.1:0 --leader-elect-namespace default --poll-min 500ms \
-    --poll-max 1s --settle 2s --resync 2s --recheck 2s --retry-min 200ms --retry-max 1s --log-level debug --log-format json \
+    --azure-ca-file "$work/azure/ca.pem" --probe-address '' --metrics-address 127.0.0.1:0 --leader-elect-namespace default \
+    --leader-elect-lease-duration 300s --leader-elect-renew-deadline 240s --poll-min 500ms --poll-max 1s --settle 2s --resync 2s --recheck 2s --retry-min 200ms --retry-max 1s --log-level debug --log-format json \
     >"$work/controller.log" 2>&1 &
 controller=$!
 pids+=("$controller")
