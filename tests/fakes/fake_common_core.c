@@ -261,14 +261,14 @@ static void apply_rule(const struct fake_action *action, struct fake_reply *repl
 
 void fake_call_reply(struct fake_call *call, struct fake_reply *reply)
 {
+    if (call->action.some)
+        apply_rule(&call->action, reply);
     if (call->action.cut == FAKE_CUT_AFTER) {
         kill_sender(call, reply->status);
         httpd_abort(call->exchange);
         (void)call_free(call);
         return;
     }
-    if (call->action.some)
-        apply_rule(&call->action, reply);
     note_status(call, reply->status);
     if (call->action.delay_ms > 0)
         fake_later_reply(call->core->later, call->exchange, reply, call->action.delay_ms);
