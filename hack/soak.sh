@@ -216,6 +216,7 @@ hurt_a_replica() { # 0: may die, 1: has to live
 
 declare -A key asked took suspended
 
+# To be called before fleet: whoever is Ready after that has nothing under way of what was counted before.
 # Changes that Azure took since the last time, also those whose answer was lost. A fault leaves 4xx and 503 where it keeps a change away.
 collect() {
     local name
@@ -263,8 +264,8 @@ edit_some() {
         change "$name" '{"spec":{"suspend":false}}'
         unset "suspended[$name]"
     done
-    fleet
     collect
+    fleet
     mapfile -t candidates < <(ready)
     for _ in 1 2 3 4 5 6; do
         [ ${#candidates[@]} -gt 0 ] || return 0
@@ -305,8 +306,8 @@ on_azure /fake/faults -X DELETE
 on_api /fake/faults -X DELETE
 for name in "${!suspended[@]}"; do change "$name" '{"spec":{"suspend":false}}'; done
 settled() {
-    fleet
     collect
+    fleet
     if [ "$(ready | wc -l)" != $FLEET ]; then
         ready | sort >"$work/ready"
         # What the others say, for whoever wonders.
