@@ -42,7 +42,8 @@ static void two_namespaces(struct world *w)
     in_namespace(w, &other);
     resource_create(w, "legacy", "demo-legacy", NULL);
     await_end(w, "legacy", "UnsupportedAccount");
-    /* Of another namespace, but for the same account. */
+    /* Of another namespace, but for the same account; younger also by the whole seconds of a time of creation. */
+    clock_sleep_ms(1001);
     resource_create(w, "orders-again", "demo-orders", NULL);
     await_end(w, "orders-again", "AccountConflict");
     in_namespace(w, &other);
