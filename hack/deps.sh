@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deps.sh [build|test|lint|coverage|conformance|image|image-test]...: installs the Debian packages that are missing for what is named (default: build test).
+# deps.sh [build|test|lint|coverage|valgrind|conformance|image|image-test]...: installs the Debian packages that are missing for what is named (default: build test).
 #
 # Asks for nothing when all are there. Needs root or sudo otherwise.
 set -euo pipefail
@@ -8,6 +8,7 @@ build=(gcc cmake ninja-build pkg-config libcurl4-openssl-dev libyaml-dev libcjso
 test=(libcmocka-dev openssl curl jq procps lua5.1 lua-cjson)
 lint=(clang libclang-rt-14-dev clang-format clang-tidy shellcheck)
 coverage=(gcovr jq)
+valgrind=(valgrind libc6-dbg) # by the debug symbols of libc it knows the dynamic linker
 conformance=(curl jq)
 image=("${build[@]}" binutils jq)
 image_test=(git libcap2-bin python3-venv skopeo umoci)
@@ -20,10 +21,11 @@ for what in "${@:-build test}"; do
         test) packages+=("${test[@]}") ;;
         lint) packages+=("${lint[@]}") ;;
         coverage) packages+=("${coverage[@]}") ;;
+        valgrind) packages+=("${valgrind[@]}") ;;
         conformance) packages+=("${conformance[@]}") ;;
         image) packages+=("${image[@]}") ;;
         image-test) packages+=("${image_test[@]}") ;;
-        *) echo "deps.sh: unknown set \"$word\"; there are build, test, lint, coverage, conformance, image and image-test" >&2; exit 2 ;;
+        *) echo "deps.sh: unknown set \"$word\"; there are build, test, lint, coverage, valgrind, conformance, image and image-test" >&2; exit 2 ;;
         esac
     done
 done

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/str.h"
+#include "e2e/crash.h"
 #include "e2e/files.h"
 #include "kube/config.h"
 
@@ -14,7 +15,10 @@
 
 #define LOG_MAX (256 << 20)
 #define TAIL_BYTES 12000
+#define CONTEXT_BYTES 100
 #define KUBECTL_MS 120000
+#define IDLE_WAIT_MS 30000
+#define BUSY_WAIT_MS 120000
 
 #define KEY_RESOURCE(name)                                                                                             \
     ",{\"id\":\"" GROUP_ID "/providers/Microsoft.KeyVault/vaults/demo-vault/keys/" name                                \
@@ -48,6 +52,11 @@ static const char seed[] =
 static struct apiserver server;
 static struct http_engine *engine;
 static struct kube_client *kube;
+
+int64_t wait_ms(void)
+{
+    return crash_is_on() ? BUSY_WAIT_MS : IDLE_WAIT_MS;
+}
 
 const struct apiserver *the_apiserver(void)
 {
@@ -103,7 +112,9 @@ static int make_namespace(struct world *w, struct err *err)
     const struct kube_resource namespaces = {.group = "", .version = "v1", .plural = "namespaces"};
     _cleanup_(json_freep) cJSON *object = cJSON_CreateObject(), *answer = NULL;
 
-    w->ns = xasprintf("e2e-%012llx", (unsigned long long)random_below(1ULL << 48));
+    /* Known beforehand where the server is this test's alone, so that its requests can be named beforehand. */
+    w->ns = crash_is_on() && server.ours ? xstrdup("e2e-crash")
+                                         : xasprintf("e2e-%012llx", (unsigned long long)random_below(1ULL << 48));
     json_add_string(object, "apiVersion", "v1");
     json_add_string(object, "kind", "Namespace");
     json_add_string(json_add_object(object, "metadata"), "name", w->ns);
@@ -136,7 +147,10 @@ static void run(void **state)
         w->passed = true;
         skip();
     }
+    if (server.fake_url)
+        crash_arm_apiserver();
     w->scene->test(w);
+    crash_settle(w);
     w->passed = true;
 }
 
@@ -152,9 +166,11 @@ static bool log_is_clean(const struct world *w)
     if (file_read(w->controller_log, &log, &err) < 0)
         return err.kind == ERR_NOT_FOUND; /* a test without a controller */
     for (size_t i = 0; i < ARRAY_LEN(never); i++) {
-        if (!strstr(buf_str(&log), never[i]))
+        const char *at = strstr(buf_str(&log), never[i]);
+        if (!at)
             continue;
-        (void)fprintf(stderr, "the controller's log contains \"%s\"\n", never[i]);
+        const char *from = at > buf_str(&log) + CONTEXT_BYTES ? at - CONTEXT_BYTES : buf_str(&log);
+        (void)fprintf(stderr, "the controller's log contains \"%s\": %.*s\n", never[i], 2 * CONTEXT_BYTES, from);
         clean = false;
     }
     return clean;
@@ -202,10 +218,29 @@ static int teardown(void **state)
     return dirty && !failed ? -1 : 0;
 }
 
+static int list_scenes(const struct scene *scenes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (scenes[i].no_crash)
+            (void)printf("- %s: %s\n", scenes[i].name, scenes[i].no_crash);
+        else
+            (void)printf("%zu %s\n", i, scenes[i].name);
+    return 0;
+}
+
 int run_scenes(const char *group, const struct scene *scenes, size_t n)
 {
     _cleanup_(freep) struct CMUnitTest *tests = xcalloc(n, sizeof(*tests));
+    int64_t only = 0;
 
+    if (crash_lists())
+        return list_scenes(scenes, n);
+    if (crash_scene()) {
+        if (!str_to_i64(crash_scene(), 0, (int64_t)n - 1, &only))
+            return 2;
+        scenes += only;
+        n = 1;
+    }
     for (size_t i = 0; i < n; i++)
         tests[i] = (struct CMUnitTest){.name = scenes[i].name,
             .test_func = run,
@@ -243,6 +278,7 @@ void azure_start(struct world *w, const char *const *flags)
     w->azure = process_start(&spec);
     w->azure_url = await_line(ready, w->azure, WAIT_MS);
     assert_non_null(w->azure_url);
+    crash_arm_azure(w);
 }
 
 struct process *controller_spawn(struct world *w, const char *const *flags, const char *const *env)
@@ -264,6 +300,12 @@ struct process *controller_spawn(struct world *w, const char *const *flags, cons
         n_env++;
     add_all(spec.argv, &n, flags);
     add_all(spec.env, &n_env, env);
+    if (crash_is_on()) {
+        assert_true(n + 2 < PROCESS_MAX_ARGS);
+        memmove(spec.argv + 2, spec.argv, n * sizeof(spec.argv[0]));
+        spec.argv[0] = E2E_BUILD "/tests/e2e/e2e_keeper";
+        spec.argv[1] = crash_pid_file();
+    }
     return process_start(&spec);
 }
 

@@ -171,10 +171,12 @@ static void wrong_probe_address(struct world *w)
 int main(void)
 {
     static const struct scene scenes[] = {
-        {"wrong flags are named in one sentence", wrong_flags},
-        {"a kubeconfig or an API server that does not work is named in one sentence", wrong_kubernetes},
-        {"missing credentials and wrong settings for Azure are named in one sentence", wrong_azure},
-        {"a wrong probe address is named in one sentence", wrong_probe_address},
+        {"wrong flags are named in one sentence", wrong_flags, .no_crash = "no controller comes up"},
+        {"a kubeconfig or an API server that does not work is named in one sentence", wrong_kubernetes,
+            .no_crash = "no controller comes up"},
+        {"missing credentials and wrong settings for Azure are named in one sentence", wrong_azure,
+            .no_crash = "no controller comes up"},
+        {"a wrong probe address is named in one sentence", wrong_probe_address, .no_crash = "no controller comes up"},
     };
 
     return run_scenes("bad input", scenes, ARRAY_LEN(scenes));

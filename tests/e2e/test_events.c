@@ -202,11 +202,16 @@ static void hanging_events(struct world *w)
 int main(void)
 {
     static const struct scene scenes[] = {
-        {"a full encryption is told in seven events", a_full_encryption},
-        {"kubectl describe, events and get events show them", kubectl_shows_them},
-        {"neither the steady state nor a restart tells anything", none_in_the_steady_state},
-        {"a failure is one warning, with the cause and what to do", a_failure_warns},
-        {"where events are forbidden everything else goes on, and the log says so once", forbidden_events, true},
+        {"a full encryption is told in seven events", a_full_encryption,
+            .no_crash = "what was not told yet is lost with the process"},
+        {"kubectl describe, events and get events show them", kubectl_shows_them,
+            .no_crash = "what was not told yet is lost with the process"},
+        {"neither the steady state nor a restart tells anything", none_in_the_steady_state,
+            .no_crash = "what was not told yet is lost with the process"},
+        {"a failure is one warning, with the cause and what to do", a_failure_warns,
+            .no_crash = "what was not told yet is lost with the process"},
+        {"where events are forbidden everything else goes on, and the log says so once", forbidden_events, true,
+            .no_crash = "each process says so once"},
         {"where events hang everything else goes on", hanging_events, true},
     };
 

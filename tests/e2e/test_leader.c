@@ -230,15 +230,20 @@ static void during_the_operation(struct world *w)
 int main(void)
 {
     static const struct scene scenes[] = {
-        {"a controller that is stopped hands over at once", a_clean_stop_hands_over},
+        {"a controller that is stopped hands over at once", a_clean_stop_hands_over,
+            .no_crash = "two controllers, and signals of its own"},
         {"after kill -9 the other one takes over when the lease has run out, and finishes the job",
-            a_kill_hands_over_when_the_lease_has_run_out},
-        {"one that stands by asks Azure nothing and writes nothing", one_that_stands_by_asks_and_changes_nothing},
-        {"a leader stands still before the write-ahead: one PATCH, the same end", before_the_write_ahead},
+            a_kill_hands_over_when_the_lease_has_run_out, .no_crash = "two controllers, and signals of its own"},
+        {"one that stands by asks Azure nothing and writes nothing", one_that_stands_by_asks_and_changes_nothing,
+            .no_crash = "two controllers, and signals of its own"},
+        {"a leader stands still before the write-ahead: one PATCH, the same end", before_the_write_ahead,
+            .no_crash = "two controllers, and signals of its own"},
         {"a leader stands still between write-ahead and PATCH: one PATCH, the same end",
-            between_the_write_ahead_and_the_patch},
-        {"a leader stands still while its PATCH is answered: one PATCH, the same end", while_the_patch_is_answered},
-        {"a leader stands still during the operation: one PATCH, the same end", during_the_operation},
+            between_the_write_ahead_and_the_patch, .no_crash = "two controllers, and signals of its own"},
+        {"a leader stands still while its PATCH is answered: one PATCH, the same end", while_the_patch_is_answered,
+            .no_crash = "two controllers, and signals of its own"},
+        {"a leader stands still during the operation: one PATCH, the same end", during_the_operation,
+            .no_crash = "two controllers, and signals of its own"},
     };
 
     return run_scenes("leader election", scenes, ARRAY_LEN(scenes));

@@ -238,11 +238,14 @@ static void plain_http_when_asked_for(struct world *w)
 int main(void)
 {
     static const struct scene scenes[] = {
-        {"a scraper that may gets what an encryption has left", a_scraper_that_may},
-        {"who has no token, an unknown one, or no right, gets none of it", those_who_may_not},
+        {"a scraper that may gets what an encryption has left", a_scraper_that_may,
+            .no_crash = "it counts what one process has done"},
+        {"who has no token, an unknown one, or no right, gets none of it", those_who_may_not,
+            .no_crash = "it counts what one process has done"},
         {"when the API server cannot be asked, the scrape fails and the next one does not",
-            an_api_server_that_does_not_answer, .fake_only = true},
-        {"plain HTTP needs no token, when it was asked for", plain_http_when_asked_for},
+            an_api_server_that_does_not_answer, .fake_only = true, .no_crash = "it counts what one process has done"},
+        {"plain HTTP needs no token, when it was asked for", plain_http_when_asked_for,
+            .no_crash = "it counts what one process has done"},
     };
 
     return run_scenes("metrics", scenes, ARRAY_LEN(scenes));

@@ -5,12 +5,14 @@
  * is called. */
 #include "fakes/fake_common_core.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "fakes/fake_common_later.h"
 #include "json/json.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
 struct fake_core {
@@ -31,14 +33,18 @@ struct fake_call {
 const char fake_core_help[] =
     "Inspection API (no token; JSON; the same for every fake):\n"
     "  POST   /fake/faults    add a rule, or an array of rules:\n"
-    "         {\"match\":{\"method\",\"pathContains\",\"queryContains\",\"bodyContains\",\"nth\":1,\"count\":1},\n"
+    "         "
+    "{\"match\":{\"method\",\"pathContains\",\"queryContains\",\"bodyContains\",\"agentContains\",\"nth\":1,\"count\":"
+    "1},\n"
     "          "
     "\"action\":{\"status\",\"headers\":{},\"body\",\"commit\",\"cut\":\"before\"|\"after\",\"delayMs\",\"hold\","
-    "\"retryAfter\"}}\n"
+    "\"kill\",\"retryAfter\"}}\n"
     "         nth counts the requests that match from now on; count 0 is for ever. A status replaces handling, with\n"
     "         commit only the answer. cut closes the connection before or after the request took effect. delayMs\n"
     "         delays the answer, not the effect. hold never answers and has no effect.\n"
-    "  GET    /fake/faults    how often each rule has matched and fired;  DELETE removes all rules\n"
+    "         kill, with cut, is a file: SIGKILL to the process whose pid it holds, at that moment.\n"
+    "  GET    /fake/faults    how often each rule has matched and fired;  DELETE removes all rules but those that "
+    "kill\n"
     "  GET    /fake/requests?since=SEQ&method=M&pathContains=P   the journal;  DELETE empties it\n"
     "  GET    /fake/requests/summary?…  how many of those there are, and when the first and the last came\n"
     "  POST   /fake/clock     {\"advanceMs\":60000} moves the fake's clock on\n";
@@ -154,7 +160,7 @@ static bool inspect_locked(struct fake_core *core, const struct httpd_request *r
     } else if (str_eq(request->path, "/fake/faults") && get) {
         fake_faults_print(&core->faults, &reply->body);
     } else if (str_eq(request->path, "/fake/faults") && delete) {
-        fake_faults_clear(&core->faults);
+        fake_faults_heal(&core->faults);
         reply->status = 204;
     } else if (str_eq(request->path, "/fake/requests") && get) {
         read_journal(core, request, reply, fake_journal_print);
@@ -217,6 +223,26 @@ static void note_status(struct fake_call *call, int status)
     (void)pthread_mutex_unlock(&core->lock);
 }
 
+/* The one that a rule wants dead is, before anything else happens. What it would have got stays in the journal. */
+static void kill_sender(struct fake_call *call, int status)
+{
+    _cleanup_(buf_done) struct buf text = BUF_INIT(32);
+    struct fake_core *core = call->core;
+    struct err err = ERR_INIT;
+    int64_t pid = 0;
+
+    if (!call->action.kill_file)
+        return;
+    if (file_read(call->action.kill_file, &text, &err) == 0 && str_to_i64(buf_str(&text), 2, INT32_MAX, &pid))
+        (void)kill((pid_t)pid, SIGKILL);
+    note_status(call, status);
+    (void)pthread_mutex_lock(&core->lock);
+    struct fake_entry *entry = call->seq ? fake_journal_at(&core->journal, call->seq) : NULL;
+    if (entry)
+        entry->killed = call->action.killed;
+    (void)pthread_mutex_unlock(&core->lock);
+}
+
 static void apply_rule(const struct fake_action *action, struct fake_reply *reply)
 {
     const cJSON *header;
@@ -235,13 +261,14 @@ static void apply_rule(const struct fake_action *action, struct fake_reply *repl
 
 void fake_call_reply(struct fake_call *call, struct fake_reply *reply)
 {
+    if (call->action.some)
+        apply_rule(&call->action, reply);
     if (call->action.cut == FAKE_CUT_AFTER) {
+        kill_sender(call, reply->status);
         httpd_abort(call->exchange);
         (void)call_free(call);
         return;
     }
-    if (call->action.some)
-        apply_rule(&call->action, reply);
     note_status(call, reply->status);
     if (call->action.delay_ms > 0)
         fake_later_reply(call->core->later, call->exchange, reply, call->action.delay_ms);
@@ -255,6 +282,7 @@ struct httpd_exchange *fake_call_stream(struct fake_call *call, int status)
     struct httpd_exchange *exchange = call->exchange;
 
     if (call->action.cut == FAKE_CUT_AFTER) {
+        kill_sender(call, status);
         httpd_abort(exchange);
         exchange = NULL;
     } else {
@@ -284,6 +312,7 @@ void fake_call_hide_body(struct fake_call *call, const char *shown)
 static struct fake_call *replace_handling(struct fake_call *call)
 {
     if (call->action.cut == FAKE_CUT_BEFORE) {
+        kill_sender(call, 0);
         httpd_abort(call->exchange);
         return call_free(call);
     }
@@ -307,10 +336,14 @@ struct fake_call *fake_call_begin(
         return inspect(core, exchange, request);
     struct fake_call *call = call_new(core, exchange);
     const char *correlation = httpd_request_header(exchange, "x-ms-correlation-request-id");
+    const char *agent = httpd_request_header(exchange, "user-agent");
     (void)pthread_mutex_lock(&core->lock);
-    call->seq = fake_journal_add(&core->journal, request, correlation, clock_wall_ms() + core->clock_offset_ms);
-    fake_journal_at(&core->journal, call->seq)->received_us = clock_wall_us();
-    fake_faults_match(&core->faults, request, &call->action);
+    call->seq = fake_journal_add(&core->journal, request, clock_wall_ms() + core->clock_offset_ms);
+    struct fake_entry *entry = fake_journal_at(&core->journal, call->seq);
+    entry->received_us = clock_wall_us();
+    entry->correlation_id = xstrdup(correlation);
+    entry->agent = xstrdup(agent);
+    fake_faults_match(&core->faults, request, agent, &call->action);
     (void)pthread_mutex_unlock(&core->lock);
     return replace_handling(call);
 }

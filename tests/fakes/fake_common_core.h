@@ -17,7 +17,9 @@ struct fake_action {
     int64_t delay_ms;
     int64_t retry_after; /* seconds; -1: none */
     char *body;
-    cJSON *headers; /* object of strings, or NULL */
+    cJSON *headers;  /* object of strings, or NULL */
+    char *kill_file; /* the process whose pid this file holds gets SIGKILL when the connection is cut; NULL: nobody */
+    enum fake_cut killed; /* with it: as the rule says, whatever another one does to the effect */
 };
 
 struct fake_fault;
@@ -30,8 +32,13 @@ struct fake_faults {
 void fake_action_done(struct fake_action *action);
 int fake_faults_add(struct fake_faults *faults, const cJSON *rule, struct err *err);
 void fake_faults_clear(struct fake_faults *faults);
-/* Counts the request against every rule and fills *ret from the first one whose turn it is. */
-void fake_faults_match(struct fake_faults *faults, const struct httpd_request *request, struct fake_action *ret);
+/* The same, but rules that kill stay: they are whoever's planted them, not of the test that heals. */
+void fake_faults_heal(struct fake_faults *faults);
+/* Counts the request against every rule and fills *ret from the first one whose turn it is. Whoever is killed before
+ * has asked nothing: the rules after that do not count the request. Whoever is killed after is killed on top of what
+ * another rule does. agent (may be NULL): its User-Agent. */
+void fake_faults_match(
+    struct fake_faults *faults, const struct httpd_request *request, const char *agent, struct fake_action *ret);
 /* The rules with how often each has matched and fired. */
 void fake_faults_print(const struct fake_faults *faults, struct buf *b);
 
@@ -50,7 +57,9 @@ struct fake_entry {
     char *query;
     char *body;
     char *correlation_id;
-    int status; /* 0: not answered, or not yet */
+    char *agent;
+    enum fake_cut killed; /* whether a rule has killed its sender, and when */
+    int status;           /* 0: not answered, or not yet */
 };
 
 struct fake_journal {
@@ -67,9 +76,8 @@ struct fake_journal_filter {
 
 void fake_journal_done(struct fake_journal *journal);
 void fake_journal_clear(struct fake_journal *journal);
-/* Fills the next entry and returns its seq. The strings are copied, signatures left out of the query. */
-int64_t fake_journal_add(
-    struct fake_journal *journal, const struct httpd_request *request, const char *correlation_id, int64_t now_ms);
+/* Fills the next entry and returns its seq. The request is copied, signatures left out of the query. */
+int64_t fake_journal_add(struct fake_journal *journal, const struct httpd_request *request, int64_t now_ms);
 /* NULL when it is no longer kept. */
 struct fake_entry *fake_journal_at(struct fake_journal *journal, int64_t seq);
 /* The entries that fit, as a JSON array. */

@@ -17,6 +17,7 @@ struct fake_fault {
     char *path_contains;
     char *query_contains;
     char *body_contains;
+    char *agent_contains;
     int64_t nth;   /* 1: the next one */
     int64_t count; /* 0: for ever */
     int64_t seen;
@@ -27,6 +28,7 @@ struct fake_fault {
 void fake_action_done(struct fake_action *action)
 {
     free(action->body);
+    free(action->kill_file);
     (void)json_free(action->headers);
     *action = (struct fake_action){0};
 }
@@ -39,6 +41,7 @@ static struct fake_fault *fault_free(struct fake_fault *fault)
     free(fault->path_contains);
     free(fault->query_contains);
     free(fault->body_contains);
+    free(fault->agent_contains);
     fake_action_done(&fault->action);
     free(fault);
     return NULL;
@@ -64,12 +67,13 @@ static int check_names(const cJSON *object, const char *where, const char *const
 static int read_match(const cJSON *match, struct fake_fault *fault, struct err *err)
 {
     static const char *const known[] = {
-        "method", "pathContains", "queryContains", "bodyContains", "nth", "count", NULL};
+        "method", "pathContains", "queryContains", "bodyContains", "agentContains", "nth", "count", NULL};
     static const struct json_field fields[] = {
         {"method", JSON_STRING, offsetof(struct fake_fault, method)},
         {"pathContains", JSON_STRING, offsetof(struct fake_fault, path_contains)},
         {"queryContains", JSON_STRING, offsetof(struct fake_fault, query_contains)},
         {"bodyContains", JSON_STRING, offsetof(struct fake_fault, body_contains)},
+        {"agentContains", JSON_STRING, offsetof(struct fake_fault, agent_contains)},
         {"nth", JSON_INT, offsetof(struct fake_fault, nth)},
         {"count", JSON_INT, offsetof(struct fake_fault, count)},
     };
@@ -129,12 +133,15 @@ static int read_numbers(const cJSON *action, struct fake_action *ret, struct err
 static int read_action(const cJSON *action, struct fake_action *ret, struct err *err)
 {
     static const char *const known[] = {
-        "status", "headers", "body", "cut", "delayMs", "hold", "retryAfter", "commit", NULL};
+        "status", "headers", "body", "cut", "delayMs", "hold", "retryAfter", "commit", "kill", NULL};
     const cJSON *body = json_member(action, "body"), *headers = json_member(action, "headers"), *header;
 
     if (check_names(action, "action", known, err) < 0 || read_numbers(action, ret, err) < 0 ||
         read_cut(action, &ret->cut, err) < 0)
         return -1;
+    ret->kill_file = xstrdup(json_string_at(action, "kill"));
+    if (json_member(action, "kill") && (!ret->kill_file || ret->cut == FAKE_CUT_NOT))
+        return err_set(err, ERR_INVALID, "\"kill\" of a fault rule is the path of a file, and needs \"cut\"");
     if (body)
         ret->body = cJSON_IsString(body) ? xstrdup(body->valuestring) : json_print(body);
     cJSON_ArrayForEach (header, headers)
@@ -168,32 +175,81 @@ void fake_faults_clear(struct fake_faults *faults)
     *faults = (struct fake_faults){0};
 }
 
-static bool fits(const struct fake_fault *fault, const struct httpd_request *request)
+void fake_faults_heal(struct fake_faults *faults)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < faults->n; i++)
+        if (faults->v[i]->action.kill_file)
+            faults->v[kept++] = faults->v[i];
+        else
+            (void)fault_free(faults->v[i]);
+    faults->n = kept;
+}
+
+static bool fits(const struct fake_fault *fault, const struct httpd_request *request, const char *agent)
 {
     return (!fault->method || str_eq_nocase(fault->method, request->method)) &&
            (!fault->path_contains || str_find_nocase(request->path, fault->path_contains)) &&
            (!fault->query_contains || str_find_nocase(request->query, fault->query_contains)) &&
-           (!fault->body_contains || strstr(request->body, fault->body_contains));
+           (!fault->body_contains || strstr(request->body, fault->body_contains)) &&
+           (!fault->agent_contains || (agent && strstr(agent, fault->agent_contains)));
 }
 
-void fake_faults_match(struct fake_faults *faults, const struct httpd_request *request, struct fake_action *ret)
+static bool has_its_turn(const struct fake_fault *fault)
 {
-    struct fake_fault *first = NULL;
+    return fault->seen >= fault->nth && (fault->count == 0 || fault->seen < fault->nth + fault->count);
+}
+
+static void take(struct fake_fault *fault, struct fake_action *ret)
+{
+    fault->fired++;
+    *ret = fault->action;
+    ret->body = xstrdup(fault->action.body);
+    ret->kill_file = xstrdup(fault->action.kill_file);
+    ret->killed = fault->action.cut;
+    ret->headers = fault->action.headers ? cJSON_Duplicate(fault->action.headers, true) : NULL;
+}
+
+/* What the other rule does to the request happens, what it does to the answer does not matter any more. */
+static void kill_after(const struct fake_fault *killer, const struct fake_fault *other, struct fake_action *ret)
+{
+    bool effect = !other || (other->action.cut != FAKE_CUT_BEFORE && !other->action.hold);
+
+    ret->some = true;
+    ret->hold = false;
+    ret->cut = effect ? FAKE_CUT_AFTER : FAKE_CUT_BEFORE;
+    ret->killed = FAKE_CUT_AFTER;
+    str_replace(&ret->kill_file, killer->action.kill_file);
+}
+
+void fake_faults_match(
+    struct fake_faults *faults, const struct httpd_request *request, const char *agent, struct fake_action *ret)
+{
+    struct fake_fault *first = NULL, *killer = NULL;
 
     for (size_t i = 0; i < faults->n; i++) {
         struct fake_fault *fault = faults->v[i];
-        if (!fits(fault, request))
+        if (!fits(fault, request, agent))
             continue;
         fault->seen++;
-        if (!first && fault->seen >= fault->nth && (fault->count == 0 || fault->seen < fault->nth + fault->count))
+        if (!has_its_turn(fault))
+            continue;
+        if (fault->action.kill_file && fault->action.cut == FAKE_CUT_BEFORE) {
+            take(fault, ret);
+            return;
+        }
+        if (fault->action.kill_file)
+            killer = fault;
+        else if (!first)
             first = fault;
     }
-    if (!first)
+    if (first)
+        take(first, ret);
+    if (!killer)
         return;
-    first->fired++;
-    *ret = first->action;
-    ret->body = xstrdup(first->action.body);
-    ret->headers = first->action.headers ? cJSON_Duplicate(first->action.headers, true) : NULL;
+    killer->fired++;
+    kill_after(killer, first, ret);
 }
 
 void fake_faults_print(const struct fake_faults *faults, struct buf *b)

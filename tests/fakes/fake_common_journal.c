@@ -15,6 +15,7 @@ static void entry_done(struct fake_entry *entry)
     free(entry->query);
     free(entry->body);
     free(entry->correlation_id);
+    free(entry->agent);
     *entry = (struct fake_entry){0};
 }
 
@@ -65,8 +66,7 @@ static char *query_without_signatures(const char *query)
     return buf_take(&b);
 }
 
-int64_t fake_journal_add(
-    struct fake_journal *journal, const struct httpd_request *request, const char *correlation_id, int64_t now_ms)
+int64_t fake_journal_add(struct fake_journal *journal, const struct httpd_request *request, int64_t now_ms)
 {
     if (journal->next == 0)
         journal->first = journal->next = 1;
@@ -82,8 +82,7 @@ int64_t fake_journal_add(
         .method = xstrdup(request->method),
         .path = xstrdup(request->path),
         .query = query_without_signatures(request->query),
-        .body = body_len ? xstrndup(request->body, body_len) : NULL,
-        .correlation_id = xstrdup(correlation_id)};
+        .body = body_len ? xstrndup(request->body, body_len) : NULL};
     return journal->next++;
 }
 
@@ -100,6 +99,11 @@ static void put_member(struct buf *b, const char *name, const char *value)
         return;
     buf_printf(b, ",\"%s\":", name);
     buf_put_json_string(b, value, strlen(value));
+}
+
+static const char *killed_word(enum fake_cut killed)
+{
+    return killed == FAKE_CUT_NOT ? NULL : killed == FAKE_CUT_BEFORE ? "before" : "after";
 }
 
 static bool fits(const struct fake_entry *entry, const struct fake_journal_filter *filter)
@@ -130,6 +134,8 @@ void fake_journal_print(struct fake_journal *journal, const struct fake_journal_
         put_member(b, "query", entry->query);
         put_member(b, "body", entry->body);
         put_member(b, "correlationId", entry->correlation_id);
+        put_member(b, "agent", entry->agent);
+        put_member(b, "killed", killed_word(entry->killed));
         buf_putc(b, '}');
         separator = ",\n";
     }

@@ -1,6 +1,7 @@
 /* What the fakes share: fault rules, the journal, command lines. */
 #include "unit.h"
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "fakes/fake_common_core.h"
 #include "json/json.h"
@@ -34,7 +35,7 @@ static int fault_of(struct fake_faults *faults, const char *method, const char *
         .method = method, .path = path, .query = "a=b", .body = body, .body_len = strlen(body)};
     struct fake_action action = {0};
 
-    fake_faults_match(faults, &request, &action);
+    fake_faults_match(faults, &request, "test/1", &action);
     int status = action.status;
     fake_action_done(&action);
     return status;
@@ -71,6 +72,52 @@ static void count_zero_is_for_ever_and_the_first_rule_wins(void **state)
     fake_faults_clear(&faults);
 }
 
+static void a_rule_that_kills_outlives_healing_and_keeps_the_request_from_the_rules_after_it(void **state)
+{
+    struct fake_faults faults = {0};
+
+    (void)state;
+    add_rule(&faults, "{\"match\":{\"nth\":2,\"agentContains\":\"test/\"},\"action\":{\"status\":599,\"cut\":"
+                      "\"before\",\"kill\":\"/no/such/file\"}}");
+    add_rule(&faults, "{\"match\":{\"agentContains\":\"other\",\"count\":0},\"action\":{\"status\":500}}");
+    assert_int_equal(fault_of(&faults, "GET", "/", ""), 0);
+    fake_faults_heal(&faults);
+    add_rule(&faults, "{\"match\":{},\"action\":{\"status\":429}}");
+    assert_int_equal(fault_of(&faults, "GET", "/", ""), 599);
+    assert_int_equal(fault_of(&faults, "GET", "/", ""), 429);
+    fake_faults_clear(&faults);
+}
+
+static void a_rule_that_kills_after_leaves_the_effect_to_the_others(void **state)
+{
+    static const struct {
+        const char *other;
+        enum fake_cut cut;
+        int status;
+    } rows[] = {
+        {"{\"match\":{},\"action\":{\"status\":403}}", FAKE_CUT_AFTER, 403},
+        {"{\"match\":{},\"action\":{\"hold\":true}}", FAKE_CUT_BEFORE, 0},
+        {"{\"match\":{},\"action\":{\"cut\":\"before\"}}", FAKE_CUT_BEFORE, 0},
+        {"{\"match\":{\"nth\":2},\"action\":{\"status\":500}}", FAKE_CUT_AFTER, 0},
+    };
+    const struct httpd_request request = {.method = "PATCH", .path = "/", .query = "", .body = ""};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fake_faults faults = {0};
+        struct fake_action action = {0};
+        add_rule(&faults, "{\"match\":{},\"action\":{\"cut\":\"after\",\"kill\":\"/no/such/file\"}}");
+        add_rule(&faults, rows[i].other);
+        fake_faults_match(&faults, &request, NULL, &action);
+        assert_string_equal(action.kill_file, "/no/such/file");
+        assert_int_equal(action.cut, rows[i].cut);
+        assert_int_equal(action.status, rows[i].status);
+        assert_false(action.hold);
+        fake_action_done(&action);
+        fake_faults_clear(&faults);
+    }
+}
+
 static void a_rule_with_a_mistake_is_refused(void **state)
 {
     static const char *const rules[] = {
@@ -88,6 +135,8 @@ static void a_rule_with_a_mistake_is_refused(void **state)
         "{\"match\":{},\"action\":{\"cut\":true}}",
         "{\"match\":{},\"action\":{\"commit\":true}}",
         "{\"match\":{},\"action\":{\"headers\":{\"a\":1}}}",
+        "{\"match\":{},\"action\":{\"kill\":\"/pid\"}}",
+        "{\"match\":{},\"action\":{\"kill\":4711,\"cut\":\"after\"}}",
     };
     struct fake_faults faults = {0};
 
@@ -109,14 +158,14 @@ static void the_journal_keeps_the_last_requests_in_order(void **state)
 
     (void)state;
     for (int i = 0; i < FAKE_JOURNAL_MAX + 5; i++)
-        assert_int_equal(fake_journal_add(&journal, &request, NULL, i), i + 1);
+        assert_int_equal(fake_journal_add(&journal, &request, i), i + 1);
     assert_null(fake_journal_at(&journal, 5));
     assert_int_equal(fake_journal_at(&journal, 6)->time_ms, 5);
     assert_int_equal(fake_journal_at(&journal, FAKE_JOURNAL_MAX + 5)->seq, FAKE_JOURNAL_MAX + 5);
     assert_null(fake_journal_at(&journal, FAKE_JOURNAL_MAX + 6));
     fake_journal_clear(&journal);
     assert_null(fake_journal_at(&journal, FAKE_JOURNAL_MAX + 5));
-    assert_int_equal(fake_journal_add(&journal, &request, NULL, 0), FAKE_JOURNAL_MAX + 6);
+    assert_int_equal(fake_journal_add(&journal, &request, 0), FAKE_JOURNAL_MAX + 6);
     fake_journal_done(&journal);
 }
 
@@ -132,8 +181,8 @@ static void the_journal_leaves_signatures_out_and_finds_what_is_asked_for(void *
     struct buf b = BUF_INIT(65536);
 
     (void)state;
-    (void)fake_journal_add(&journal, &signed_url, "c-1", 0);
-    (void)fake_journal_add(&journal, &patch, NULL, 0);
+    fake_journal_at(&journal, fake_journal_add(&journal, &signed_url, 0))->correlation_id = xstrdup("c-1");
+    fake_journal_at(&journal, fake_journal_add(&journal, &patch, 0))->killed = FAKE_CUT_AFTER;
     const struct fake_journal_filter operations = {.path_contains = "OPERATIONS"}, patches = {1, "patch", NULL};
     fake_journal_print(&journal, &operations, &b);
     assert_non_null(strstr(buf_str(&b), "\"query\":\"api-version=v&t=7&x=y\""));
@@ -144,6 +193,7 @@ static void the_journal_leaves_signatures_out_and_finds_what_is_asked_for(void *
     _cleanup_(json_freep) cJSON *tree = tree_of(buf_str(&b));
     assert_int_equal(cJSON_GetArraySize(tree), 1);
     assert_string_equal(json_string_at(cJSON_GetArrayItem(tree, 0), "body"), "{\"a\":1}");
+    assert_string_equal(json_string_at(cJSON_GetArrayItem(tree, 0), "killed"), "after");
     buf_done(&b);
     fake_journal_done(&journal);
 }
@@ -157,7 +207,7 @@ static void the_journal_counts_what_is_asked_for(void **state)
 
     (void)state;
     for (int64_t i = 1; i <= 3; i++) {
-        struct fake_entry *entry = fake_journal_at(&journal, fake_journal_add(&journal, &get, NULL, 0));
+        struct fake_entry *entry = fake_journal_at(&journal, fake_journal_add(&journal, &get, 0));
         entry->received_us = 100 * i;
         entry->took_us = 7;
     }
@@ -226,6 +276,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rule_has_its_turn_from_the_nth_request_for_count_of_them),
         cmocka_unit_test(count_zero_is_for_ever_and_the_first_rule_wins),
+        cmocka_unit_test(a_rule_that_kills_outlives_healing_and_keeps_the_request_from_the_rules_after_it),
+        cmocka_unit_test(a_rule_that_kills_after_leaves_the_effect_to_the_others),
         cmocka_unit_test(a_rule_with_a_mistake_is_refused),
         cmocka_unit_test(the_journal_keeps_the_last_requests_in_order),
         cmocka_unit_test(the_journal_leaves_signatures_out_and_finds_what_is_asked_for),
