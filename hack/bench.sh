@@ -11,7 +11,7 @@ usage() {
     cat <<'TEXT'
 usage: ./hack/bench.sh [--quick] [--readme] [--output FILE] [--skip PART,...] [--big N] [--steady SECONDS]
 
-Prints a Markdown table, and writes all figures as JSON. About half an hour.
+Prints a Markdown table, and writes all figures as JSON. About 35 minutes, an hour with the peer at 100,000.
 
   --quick     small fleets and short windows: shows that it works; the figures mean little
   --readme    puts the table into README.md, between its two bench markers
