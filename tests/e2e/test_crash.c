@@ -21,8 +21,8 @@ static void with_a_lease(struct world *w)
 {
     azure_start(w, (const char *const[]){"--encrypt-seconds", "1.5", NULL});
     controller_start(w, (const char *const[]){"--kubeconfig", the_apiserver()->kubeconfig, "--leader-elect=true",
-                            "--leader-elect-namespace", w->ns, "--leader-elect-lease-duration", "4s",
-                            "--leader-elect-renew-deadline", "3s", "--leader-elect-retry-period", "500ms", NULL});
+                            "--leader-elect-namespace", w->ns, "--leader-elect-lease-duration", "8s",
+                            "--leader-elect-renew-deadline", "7s", "--leader-elect-retry-period", "500ms", NULL});
     three_steps(w);
 }
 

@@ -79,7 +79,8 @@ static void get_account(struct azure_request *r)
         azure_account_print(r->azure->model, account, &r->reply->body);
 }
 
-/* The next account from this one on that is in the group (NULL: any). place counts the accounts that are passed over. */
+/* The next account from this one on that is in the group (NULL: any). place counts the accounts that are passed over.
+ */
 static const struct azure_account *next_in(const struct azure_account *account, const char *group, int64_t *place)
 {
     for (; account && group && !str_eq_nocase(account->group, group); account = account->next)
