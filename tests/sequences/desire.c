@@ -101,7 +101,7 @@ struct desire desire_of(const struct wish *wish, const struct world *w, const st
         return stalled("InvalidSpec");
     if (wish->unsupported)
         return stalled("UnsupportedSpec");
-    if (wish->bound && !str_eq_nocase(wish->bound, name))
+    if (wish->unknown || (wish->bound && !str_eq_nocase(wish->bound, name)))
         return stalled("InvalidSpec");
     if (cJSON_IsTrue(json_member(wish->spec, "suspend")))
         return (struct desire){.ready = "Unknown", .reason = "Suspended"};

@@ -8,6 +8,7 @@ struct wish {
     const cJSON *spec;
     bool malformed;    /* a value of it is known to be invalid */
     bool unsupported;  /* or to ask for what this version does not have */
+    bool unknown;      /* or, well formed, to name what does not exist: a time zone */
     const char *bound; /* the account that the resource has come to be about; NULL: none yet */
 };
 

@@ -163,7 +163,10 @@ static struct desire desire(struct teller *t)
     struct wish wish = {.spec = spec_of(t), .bound = t->bound};
 
     for (size_t i = 0; i < t->n_held; i++) {
-        wish.malformed = wish.malformed || (t->held[i]->own == OWN_INVALID && !t->held[i]->clashes);
+        const struct value *value = t->held[i];
+        bool invalid = value->own == OWN_INVALID && !value->clashes;
+        wish.malformed = wish.malformed || (invalid && !value->accepted);
+        wish.unknown = wish.unknown || (invalid && value->accepted);
         wish.unsupported = wish.unsupported || t->held[i]->own == OWN_UNSUPPORTED;
     }
     return desire_of(&wish, t->w, world_object(t->w, t->name));
