@@ -10,4 +10,5 @@ cd "$(dirname "$0")/.."
 cmake --preset asan-ubsan >/dev/null
 cmake --build --preset asan-ubsan --target faults
 [ $# -gt 0 ] || set -- --most 40
+export E2E_OWN_FAKE=1
 exec build/asan-ubsan/tests/faults/faults "$@"

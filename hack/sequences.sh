@@ -3,7 +3,7 @@
 #
 # Every value at every moment of an ordinary life, a cut through the pairs, N seeds of longer stories (default 10000), the ways back from
 # every state, and every value against a real API server where hack/envtest.sh finds one. --seed K tells one seed again. Ends with 1 and the
-# shortest story when one ends as it should not. Ten minutes on two cores.
+# shortest story when one ends as it should not. A quarter of an hour on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
