@@ -123,7 +123,8 @@ static void count_settled(struct sweep *sweep, char *const *keys, size_t n, stru
             continue;
         const struct cmk_resource *resource = store_item_resource(item);
         if (!cmk_is_settled(resource)) {
-            if (sweep->round == 1)
+            /* Nobody's timer runs for one whose status was wiped while it was settled. */
+            if (sweep->round == 1 || resource->status.n_conditions == 0)
                 ask(sweep, keys[i], result);
             continue;
         }

@@ -276,7 +276,9 @@ static void the_first_sweep_asks_for_a_pass_of_all_that_is_not_settled(void **st
     assert_int_equal(sweep_round(rig->sweep).queued, 1);
     assert_true(asked(rig, "shop/new"));
     map_done(&rig->asked);
-    assert_int_equal(sweep_round(rig->sweep).queued, 0);
+    /* Still without a status, as one that was wiped: no timer of its own runs, so later sweeps ask as well. */
+    assert_int_equal(sweep_round(rig->sweep).queued, 1);
+    assert_true(asked(rig, "shop/new"));
 }
 
 static void one_whose_spec_changed_is_not_settled(void **state _unused_)
