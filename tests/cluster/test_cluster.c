@@ -75,12 +75,12 @@ static void a_line_that_is_no_plan_is_refused(void **state _unused_)
     }
 }
 
-/* An API server that says of something that is there that it is not: no server does, and the program believes it. */
+/* A change that arrives minutes after its connection broke: longer than --settle, which the program relies on. */
 static void what_fails_is_found_and_made_short(void **state _unused_)
 {
     static const char line[] =
         "seed=3 replicas=2 accounts=4 workers=2 latency=50 encrypt=30000 watch_list=1 "
-        "500@read:2 404@status:2 move@time:20000 slow@look:3:arg=4000 terminate@time:50000:who=1";
+        "500@read:2 late@patch:2:arg=400000 move@time:20000 slow@look:3:arg=4000 terminate@time:50000:who=1";
     struct plan plan;
     struct life life;
 
@@ -90,7 +90,7 @@ static void what_fails_is_found_and_made_short(void **state _unused_)
     life_done(&life);
     struct plan less = plan_shrink(&plan, 60);
     assert_int_equal(less.n_faults, 1);
-    assert_int_equal(less.faults[0].kind, F_404);
+    assert_int_equal(less.faults[0].kind, F_LATE);
     assert_true(less.accounts < 4);
     assert_int_equal(less.replicas, 1);
     _cleanup_(freep) char *still = plan_try(&less, false, &life);
