@@ -178,6 +178,11 @@ static int64_t wall_now(void *ctx _unused_)
     return clock_wall_ms();
 }
 
+static int64_t uptime(void *ctx _unused_)
+{
+    return clock_mono_ms();
+}
+
 static void new_uuid(void *ctx _unused_, char ret[static UUID_SIZE])
 {
     random_uuid(ret);
@@ -352,7 +357,7 @@ static void make_core(struct app *app)
     app->ports = (struct ports){.azure = azure_port_make(&app->azure_context),
         .kube = kube_port_make(&app->kube_context),
         .events = event_port_make(app->events),
-        .world = {.ctx = app, .now_ms = wall_now, .uuid = new_uuid, .holds_lease = holds_lease}};
+        .world = {.ctx = app, .now_ms = wall_now, .uptime_ms = uptime, .uuid = new_uuid, .holds_lease = holds_lease}};
     app->reconciler = (struct reconciler){.ports = &app->ports,
         .options = &app->options->cmk,
         .store = app->store,

@@ -43,7 +43,8 @@ struct kube_port {
 
 struct world_port {
     void *ctx;
-    int64_t (*now_ms)(void *ctx); /* wall */
+    int64_t (*now_ms)(void *ctx);    /* wall */
+    int64_t (*uptime_ms)(void *ctx); /* of a clock that nobody sets; never 0 */
     void (*uuid)(void *ctx, char ret[static UUID_SIZE]);
     /* May this process act as the leader at this instant? Always, without leader election. */
     bool (*holds_lease)(void *ctx);

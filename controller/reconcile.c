@@ -221,7 +221,7 @@ static struct reconcile_verdict run(struct pass *p)
     struct cmk_step step;
 
     for (int i = 0; i < MAX_EFFECTS; i++) {
-        struct cmk_result result = {.begun_at = p->view.now, .err = ERR_INIT};
+        struct cmk_result result = {.begun_at = p->view.now, .begun_uptime = p->view.uptime, .err = ERR_INIT};
         struct err err = ERR_INIT;
 
         cmk_next(&p->view, &step);
@@ -235,6 +235,7 @@ static struct reconcile_verdict run(struct pass *p)
             return write_failed(p, &step, &err);
         log_step(p, &step, &result);
         p->view.now = world->now_ms(world->ctx);
+        p->view.uptime = world->uptime_ms(world->ctx);
         p->view.lease_valid = holds_lease(p);
         cmk_fold(&p->view, &step, &result);
         cmk_events_add(&p->events, &p->view, &step);
@@ -251,6 +252,7 @@ static void recall(struct pass *p, const struct store_item *item)
 
     p->view.failing_since = memory.failing_since;
     p->view.quiet_since = memory.quiet_since;
+    p->view.quiet_record = memory.quiet_record_s * INT64_C(1000);
     p->view.operation_read_at = memory.operation_read_at;
     p->view.operation_lost = memory.operation_lost;
     p->observed_at_s = memory.observed_at_s;
@@ -260,6 +262,7 @@ static void remember(struct pass *p, const struct store_item *item)
 {
     struct store_memory memory = {.failing_since = p->view.failing_since,
         .quiet_since = p->view.quiet_since,
+        .quiet_record_s = (uint32_t)(p->view.quiet_record / 1000),
         .operation_read_at = p->view.operation_read_at,
         .operation_lost = p->view.operation_lost,
         .observed_at_s = p->view.account_fact == CMK_KNOWN ? (uint32_t)(p->view.now / 1000) : p->observed_at_s};
@@ -274,7 +277,7 @@ static void begin(struct pass *p, struct reconciler *reconciler, const struct st
     const struct world_port *world = &reconciler->ports->world;
 
     *p = (struct pass){.r = reconciler};
-    cmk_view_init(&p->view, reconciler->options, resource, world->now_ms(world->ctx));
+    cmk_view_init(&p->view, reconciler->options, resource, world->now_ms(world->ctx), world->uptime_ms(world->ctx));
     p->view.lease_valid = world->holds_lease(world->ctx);
     p->version = xstrdup(resource->resource_version);
     p->owner = store_older_owner(reconciler->store, item);

@@ -18,6 +18,7 @@ struct store_memory {
     int64_t failing_since;
     int64_t quiet_since;
     int64_t operation_read_at;
+    uint32_t quiet_record_s; /* whole seconds, as a status has them */
     bool operation_lost;
     uint32_t observed_at_s; /* when the account was last read, in wall seconds; 0: never. In what was padding */
     int64_t swept;          /* the last sweep that confirmed it (controller/sweep.h) */

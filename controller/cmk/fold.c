@@ -8,10 +8,10 @@
 
 #include <string.h>
 
-void cmk_view_init(
-    struct cmk_view *view, const struct cmk_options *options, const struct cmk_resource *resource, int64_t now)
+void cmk_view_init(struct cmk_view *view, const struct cmk_options *options, const struct cmk_resource *resource,
+    int64_t now, int64_t uptime)
 {
-    *view = (struct cmk_view){.options = options, .resource = resource, .now = now};
+    *view = (struct cmk_view){.options = options, .resource = resource, .now = now, .uptime = uptime};
     cmk_status_copy(&view->status, &resource->status);
 }
 
@@ -41,19 +41,31 @@ static void take_text(char **slot, const char *s, size_t max)
     cmk_cut(*slot, max);
 }
 
-static void take_account(struct cmk_view *view, struct cmk_account *account, int64_t begun_at)
+/* A grant does not make the account busy: nothing is ever seen of it there. */
+static bool is_quiet(const struct cmk_view *view)
+{
+    const struct cmk_operation *op = &view->status.operation;
+
+    return cmk_operation_open(op) &&
+           (op->type == CMK_GRANT_KEY_ACCESS || cmk_is_at_rest(view->account.provisioning_state));
+}
+
+static void take_account(struct cmk_view *view, struct cmk_result *result)
 {
     cmk_account_done(&view->account);
-    view->account = *account;
+    view->account = result->account;
     cmk_account_cut(&view->account);
-    *account = (struct cmk_account){0};
-    view->account.observed_at = begun_at ? begun_at : view->now;
+    result->account = (struct cmk_account){0};
+    view->account.observed_at = result->begun_at ? result->begun_at : view->now;
+    view->looked_at = result->begun_uptime ? result->begun_uptime : view->uptime;
     view->account_fact = CMK_KNOWN;
     view->failing_since = 0;
-    if (!cmk_operation_open(&view->status.operation) || !cmk_is_at_rest(view->account.provisioning_state))
+    if (!is_quiet(view)) {
         view->quiet_since = 0;
-    else if (!view->quiet_since)
-        view->quiet_since = view->now;
+    } else if (!view->quiet_since || view->quiet_record != view->status.operation.requested_at) {
+        view->quiet_since = view->uptime;
+        view->quiet_record = view->status.operation.requested_at;
+    }
 }
 
 static void account_failed(struct cmk_view *view, const struct err *err)
@@ -69,7 +81,7 @@ static void fold_account(struct cmk_view *view, struct cmk_result *result)
     if (result->failed)
         account_failed(view, &result->err);
     else
-        take_account(view, &result->account, result->begun_at);
+        take_account(view, result);
 }
 
 /* 404, 403, a URL that we may not follow, or an answer that makes no sense: the account is the only source from now on.
@@ -158,6 +170,7 @@ static void fold_sent(struct cmk_view *view, struct cmk_result *result)
     view->armed = false;
     view->sent = true;
     view->account_fact = view->evidence_fact = CMK_UNREAD;
+    view->quiet_since = 0; /* the pass may have stood still before the request left */
     if (result->failed && !result->err.maybe_sent) {
         fold_refusal(view, &result->err);
         return;
@@ -170,9 +183,8 @@ static void fold_sent(struct cmk_view *view, struct cmk_result *result)
     str_replace(&op->status_url, fits(result->status_url, MAX_STATUS_URL) ? result->status_url : NULL);
     str_replace(&op->id, fits(result->operation_id, MAX_OPERATION_ID) ? result->operation_id : NULL);
     op->started_at = op->last_observed_at = view->now;
-    view->quiet_since = 0;
     view->operation_lost = false;
-    take_account(view, &result->account, result->begun_at);
+    take_account(view, result);
     if (cmk_is_at_rest(view->account.provisioning_state))
         view->account_fact = CMK_UNREAD; /* nothing is running: what the account shows is to be read, not believed */
 }
@@ -255,6 +267,7 @@ void cmk_write_ahead(struct cmk_view *view, const struct cmk_step *step, const c
     int64_t attempts = again ? op->attempts + 1 : 1;
 
     view->armed = false;
+    view->quiet_since = 0;
     cmk_operation_done(op);
     op->type = step->type;
     op->state = xstrdup(CMK_REQUESTED);

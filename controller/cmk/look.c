@@ -137,8 +137,8 @@ int64_t cmk_wake_at(const struct look *look, enum cmk_wake wake, bool *ret_backo
     case WAKE_PROPAGATION:
         return look->op->started_at + o->propagation;
     case WAKE_SETTLE: {
-        int64_t end = look->op->requested_at + o->settle, poll = v->now + o->poll_min;
-        return poll < end || end <= v->now ? poll : end; /* over already: the last look was too early for it */
+        int64_t left = v->quiet_since + o->settle - v->uptime;
+        return v->now + (left > 0 && left < o->poll_min ? left : o->poll_min); /* over: the last look was too early */
     }
     case WAKE_WINDOW: {
         int64_t opens = look->window.opens_at, resync = v->now + o->resync;

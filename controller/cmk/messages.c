@@ -187,12 +187,13 @@ void cmk_say_scanning(const struct look *l, char *ret, size_t size)
 void cmk_say_confirming(const struct look *l, char *ret, size_t size)
 {
     const char *why = l->op->error_message;
-    char at[TIME_TEXT_SIZE];
+    char at[TIME_TEXT_SIZE], settle[TIME_TEXT_SIZE];
 
-    time_format_rfc3339(l->op->requested_at + l->view->options->settle, at);
-    say("%s was requested and its outcome is not known; until %s the account is watched for its effect, and nothing is "
-        "sent again before that%s%s",
-        cmk_step_type_name(l->op->type), at, str_empty(why) ? "" : ". The cause: ", str_empty(why) ? "" : why);
+    time_format_rfc3339(l->op->requested_at, at);
+    duration_format(l->view->options->settle, settle);
+    say("%s was requested at %s and its outcome is not known; the account is watched for its effect for %s, and "
+        "nothing is sent again before that%s%s",
+        cmk_step_type_name(l->op->type), at, settle, str_empty(why) ? "" : ". The cause: ", str_empty(why) ? "" : why);
 }
 
 void cmk_say_running(const struct look *l, char *ret, size_t size)

@@ -160,10 +160,18 @@ static bool lost_and_shown(const struct look *l)
     return answer_is_lost(l) && l->op_shows;
 }
 
-/* By the time of the look, not by now: one that took long may show an account that the request had yet to reach. */
+/* Nothing was seen for too short a time to mean anything. By the time of the look, not by now: one that took long may
+ * show an account that the request had yet to reach. */
+static bool quiet_is_young(const struct look *l)
+{
+    const struct cmk_view *v = l->view;
+
+    return !v->quiet_since || v->looked_at < v->quiet_since + v->options->settle;
+}
+
 static bool lost_and_young(const struct look *l)
 {
-    return answer_is_lost(l) && l->account->observed_at < l->op->requested_at + l->view->options->settle;
+    return answer_is_lost(l) && quiet_is_young(l);
 }
 
 /* ---- predicates: an operation that Azure has accepted ---- */
@@ -217,7 +225,7 @@ static bool running_by_url(const struct look *l)
 static bool running_unreadable(const struct look *l)
 {
     const struct cmk_view *v = l->view;
-    bool shown_long = l->op_shows && v->now >= v->quiet_since + v->options->settle;
+    bool shown_long = l->op_shows && v->uptime >= v->quiet_since + v->options->settle;
 
     return is_running(l) && v->operation_fact == CMK_FAILED_TO_READ && !v->operation_lost && !shown_long;
 }
@@ -234,7 +242,7 @@ static bool running_and_shown(const struct look *l)
 
 static bool running_not_shown_yet(const struct look *l)
 {
-    return is_running(l) && l->account->observed_at < l->view->quiet_since + l->view->options->settle;
+    return is_running(l) && quiet_is_young(l);
 }
 
 /* ---- predicates: nothing is under way ---- */

@@ -34,6 +34,7 @@ struct cmk_view {
     const struct cmk_resource *resource;
     struct cmk_status status; /* begins as a copy of the resource's; what is written in the end */
     int64_t now;              /* wall ms, taken anew after each effect */
+    int64_t uptime;           /* ms of a clock that nobody sets (clock_mono_ms), taken together with now; never 0 */
     bool lease_valid;         /* this process may act as the leader; taken anew together with now */
 
     const char *owner;     /* "namespace/name" of an older resource for the same account, or NULL; borrowed */
@@ -42,6 +43,7 @@ struct cmk_view {
 
     enum cmk_fact account_fact;
     struct cmk_account account;
+    int64_t looked_at; /* uptime when the read of it began: what it shows may be as old as that */
     struct err account_err;
 
     enum cmk_fact operation_fact; /* of this pass */
@@ -63,12 +65,17 @@ struct cmk_view {
 
     /* Of this process, carried from pass to pass. */
     int64_t failing_since; /* since when Azure cannot be reached for this resource; 0: it can */
-    int64_t quiet_since;   /* since when the account is at rest although an operation is open; 0: it is not */
+    /* Uptime since when nothing is seen to happen although an operation is open: the account is at rest. 0: that is not
+     * so. By the uptime, so that no wall clock, here or where the operation was recorded, can make what is on its way
+     * look overdue; a process that has just started begins to count anew, and so does another record: quiet_record is
+     * the requested_at of the one that this is about. */
+    int64_t quiet_since;
+    int64_t quiet_record;
 };
 
 /* Makes a view whose status is a copy; every other fact unread. */
-void cmk_view_init(
-    struct cmk_view *view, const struct cmk_options *options, const struct cmk_resource *resource, int64_t now);
+void cmk_view_init(struct cmk_view *view, const struct cmk_options *options, const struct cmk_resource *resource,
+    int64_t now, int64_t uptime);
 void cmk_view_done(struct cmk_view *view);
 
 /* What the shell does next. */
@@ -129,7 +136,8 @@ const char *cmk_rule_name(size_t i);
 
 /* What an effect brought. Members are moved into the view by cmk_fold. */
 struct cmk_result {
-    int64_t begun_at; /* wall ms; 0: just now. What it brought may be as old as that, however late it is folded */
+    int64_t begun_at;     /* wall ms; 0: just now. What it brought may be as old as that, however late it is folded */
+    int64_t begun_uptime; /* the same by the view's uptime */
     bool failed;
     struct err err;
     struct cmk_account account; /* CMK_READ_ACCOUNT, CMK_SEND when accepted */

@@ -126,7 +126,7 @@ static void lift_view(struct cmk_view *v, const struct model_core *c, const stru
     v->account_fact = (enum cmk_fact)c->account_fact;
     if (v->account_fact == CMK_KNOWN)
         lift_account(&v->account, &c->account, config);
-    v->account.observed_at = model_time(c->account_age);
+    v->looked_at = model_time(c->account_age);
     v->account_err = lift_error(c->account_error);
     v->operation_fact = (enum cmk_fact)c->operation_fact;
     v->operation_err = lift_error(c->operation_error);
@@ -143,6 +143,7 @@ static void lift_view(struct cmk_view *v, const struct model_core *c, const stru
     v->refusal = lift_error(c->refused);
     v->failing_since = model_time(c->memory.failing);
     v->quiet_since = model_time(c->memory.quiet);
+    v->quiet_record = model_time(c->memory.quiet_record);
     v->lease_valid = c->leads;
 }
 
@@ -154,7 +155,7 @@ static void lift_result(struct cmk_result *r, const struct model_core *c, const 
     enum cmk_effect effect = (enum cmk_effect)(p->effect - 1);
 
     *r = (struct cmk_result){
-        .begun_at = MODEL_NOW - p->age, .failed = p->error != MODEL_WELL, .err = lift_error(p->error)};
+        .begun_uptime = MODEL_NOW - p->age, .failed = p->error != MODEL_WELL, .err = lift_error(p->error)};
     if (r->failed)
         return;
     if (effect == CMK_READ_ACCOUNT || effect == CMK_SEND)
@@ -219,7 +220,7 @@ static void lower_view(struct model_core *c, struct cmk_view *v)
     c->account_fact = (uint8_t)v->account_fact;
     c->account = v->account_fact == CMK_KNOWN ? lower_account(&v->account) : (struct model_account){0};
     bool open = cmk_operation_open(&v->status.operation); /* else nobody asks how long it has been at rest */
-    c->account_age = v->account_fact == CMK_KNOWN && open ? model_age(v->account.observed_at, MODEL_UNIT_SETTLE) : 0;
+    c->account_age = v->account_fact == CMK_KNOWN && open ? model_age(v->looked_at, MODEL_UNIT_SETTLE) : 0;
     c->account_error = lower_error(&v->account_err);
     c->operation_fact = (uint8_t)v->operation_fact;
     c->operation_error = lower_error(&v->operation_err);
@@ -233,6 +234,7 @@ static void lower_view(struct model_core *c, struct cmk_view *v)
     c->memory.lost = v->operation_lost;
     c->memory.failing = model_age(v->failing_since, MODEL_UNIT_GRACE);
     c->memory.quiet = open ? model_age(v->quiet_since, MODEL_UNIT_SETTLE) : 0;
+    c->memory.quiet_record = c->memory.quiet ? model_age(v->quiet_record, MODEL_UNIT_SETTLE) : 0;
     c->memory.read = lower_read(v);
     c->pending = (struct model_pending){0};
     struct cmk_status status = v->status;
@@ -278,7 +280,7 @@ static void compute(struct model_step *ret, const struct model_core *core, const
     struct cmk_step step;
 
     *ret = (struct model_step){.core = *core};
-    cmk_view_init(&view, &model_options, &resource, MODEL_NOW);
+    cmk_view_init(&view, &model_options, &resource, MODEL_NOW, MODEL_NOW); /* both clocks are one here */
     lift_view(&view, core, config);
     fold_pending(&view, core, config);
     decide(&view, &step, ret);

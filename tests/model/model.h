@@ -88,6 +88,7 @@ struct model_resource {
 struct model_memory {
     uint8_t failing;
     uint8_t quiet;
+    uint8_t quiet_record;
     uint8_t read;
     uint8_t lost;
 };

@@ -208,6 +208,7 @@ static void process_later(struct model_process *p)
     p->witness.answered = false; /* a pass that stands still for so long may find that it is time to try again */
     grow_older(&m->failing, MODEL_UNIT_GRACE);
     grow_older(&m->quiet, MODEL_UNIT_SETTLE);
+    grow_older(&m->quiet_record, MODEL_UNIT_SETTLE);
     grow_older(&m->read, 4);
     grow_older(&p->core.account_age, MODEL_UNIT_SETTLE);
     if (p->core.pending.effect == CMK_READ_ACCOUNT + 1 && model_status(p->core.status)->open &&

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define UP_SINCE_MS 1000000 /* when the world begins */
+
 #define ENDPOINT "https://management.azure.com"
 #define BEGIN "2026-03-02T08:00:00Z"
 #define NAMESPACE "payments"
@@ -219,6 +221,13 @@ static int64_t now_ms(void *ctx)
     return ((struct fleet *)ctx)->now;
 }
 
+static int64_t uptime_ms(void *ctx)
+{
+    const struct fleet *f = ctx;
+
+    return f->now - f->begin + UP_SINCE_MS;
+}
+
 static bool holds_lease(void *ctx)
 {
     return ctx != NULL;
@@ -307,7 +316,7 @@ static void make_process(struct fleet *f)
     f->azure = (struct azure_port_context){.client = f->arm, .evidence = {.cloud = f->cloud}};
     f->ports = (struct ports){.azure = azure_port_make(&f->azure),
         .kube = kube_port_make(&f->kube),
-        .world = {.ctx = f, .now_ms = now_ms, .uuid = uuid, .holds_lease = holds_lease}};
+        .world = {.ctx = f, .now_ms = now_ms, .uptime_ms = uptime_ms, .uuid = uuid, .holds_lease = holds_lease}};
     f->reconciler = (struct reconciler){.ports = &f->ports, .options = &cmk_default_options, .store = f->store};
 }
 

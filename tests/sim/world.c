@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define UP_SINCE_MS 1000000 /* when the world begins */
+
 #define BEGIN "2026-03-02T08:00:00Z" /* a Monday */
 #define SLOW_MS 100000
 #define RETENTION_MS 86400000
@@ -58,6 +60,13 @@ bool fault_fits(enum fault fault, enum effect effect)
 static int64_t now_ms(void *ctx)
 {
     return ((struct world *)ctx)->now;
+}
+
+static int64_t uptime_ms(void *ctx)
+{
+    const struct world *w = ctx;
+
+    return w->now - w->begin + UP_SINCE_MS;
 }
 
 static void uuid(void *ctx, char ret[static UUID_SIZE])
@@ -108,7 +117,7 @@ static void process_start(struct world *w)
     w->ports = (struct ports){.azure = world_azure_port(w),
         .kube = kube_port_make(&w->kube),
         .events = {.ctx = w, .record = record_event},
-        .world = {.ctx = w, .now_ms = now_ms, .uuid = uuid, .holds_lease = holds_lease}};
+        .world = {.ctx = w, .now_ms = now_ms, .uptime_ms = uptime_ms, .uuid = uuid, .holds_lease = holds_lease}};
     w->reconciler = (struct reconciler){.ports = &w->ports, .options = &cmk_default_options, .store = w->store};
     for (size_t i = 0; i < w->n_objects; i++)
         w->objects[i].changed = true;

@@ -154,6 +154,7 @@ static void w_account(struct scene *s, const char *v _unused_)
 
     s->view.account_fact = CMK_KNOWN;
     a->observed_at = NOW;
+    s->view.looked_at = UPTIME;
     str_replace(&a->name, "orders");
     str_replace(&a->provisioning_state, "Succeeded");
     str_replace(&a->identity_type, "None");
@@ -169,7 +170,7 @@ static void w_unread(struct scene *s, const char *v _unused_)
 /* The look at the account began so long ago. */
 static void w_seen(struct scene *s, const char *v)
 {
-    s->view.account.observed_at = NOW - span(v);
+    s->view.looked_at = UPTIME - span(v);
 }
 
 static void w_state(struct scene *s, const char *v)
@@ -376,7 +377,8 @@ static void w_lost(struct scene *s, const char *v _unused_)
 
 static void w_quiet(struct scene *s, const char *v)
 {
-    s->view.quiet_since = NOW - span(v);
+    s->view.quiet_since = UPTIME - span(v);
+    s->view.quiet_record = op_of(s)->requested_at;
 }
 
 /* ---- the pass ---- */
@@ -530,7 +532,7 @@ void scene_init(struct scene *scene, const char *text)
     scene->resource.name = xstrdup("orders");
     str_replace(&scene->resource.spec.account_id, ACCOUNT_ID);
     str_replace(&scene->resource.spec.key_uri, KEY);
-    cmk_view_init(&scene->view, &cmk_default_options, &scene->resource, NOW);
+    cmk_view_init(&scene->view, &cmk_default_options, &scene->resource, NOW, UPTIME);
     scene->view.lease_valid = true;
     scene->view.status.observed_generation = 1;
     scene_add(scene, text);

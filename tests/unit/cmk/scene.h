@@ -25,6 +25,7 @@
 
 /* Saturday, 2026-03-07 12:00 UTC */
 #define NOW 1772884800000LL
+#define UPTIME 864000000LL /* of the process */
 #define SECOND 1000LL
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)

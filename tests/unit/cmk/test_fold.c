@@ -215,7 +215,7 @@ static void ready_is_never_taken_from_the_answer_to_a_change(void **state)
     scene_init(&scene, "account armed op=EnableKey:Requested quiet=1h");
     fold(&scene, CMK_SEND, &result);
     expect_rule(&scene, "account-unread", &step);
-    assert_int_equal(scene.view.quiet_since, NOW); /* the time of the last operation does not count */
+    assert_int_equal(scene.view.quiet_since, UPTIME); /* the time of the last operation does not count */
 }
 
 static void what_cannot_be_written_is_not_taken(void **state)
@@ -416,8 +416,51 @@ static void quiet_since_is_when_the_account_came_to_rest(void **state)
     assert_int_equal(scene.view.quiet_since, 0);
     fold(&scene, CMK_READ_ACCOUNT, &rest);
     scene.view.now += MINUTE;
+    scene.view.uptime += MINUTE;
     fold(&scene, CMK_READ_ACCOUNT, &rest_later);
-    assert_int_equal(scene.view.quiet_since, NOW);
+    assert_int_equal(scene.view.quiet_since, UPTIME);
+}
+
+static void what_is_quiet_over_another_record_counts_anew(void **state)
+{
+    _cleanup_(scene_done) struct scene scene;
+    struct cmk_result rest = account_in("Succeeded", NULL);
+    (void)state;
+
+    scene_init(&scene, "op=EnableKey:Requested quiet=1h");
+    op_of(&scene)->requested_at += SECOND;
+    fold(&scene, CMK_READ_ACCOUNT, &rest);
+    assert_int_equal(scene.view.quiet_since, UPTIME);
+}
+
+/* A process that stood still right before the request left must not count that time. */
+static void a_lost_answer_is_counted_from_when_it_was_lost(void **state)
+{
+    _cleanup_(scene_done) struct scene scene;
+    struct cmk_step step;
+    struct cmk_result cut = {.failed = true, .err = ERR_INIT}, rest = account_in("Succeeded", NULL);
+    (void)state;
+
+    scene_init(&scene, "account armed op=EnableKey:Requested quiet=1h");
+    scene.view.uptime += HOUR;
+    (void)err_set(&cut.err, ERR_TIMEOUT, "no answer");
+    cut.err.maybe_sent = true;
+    fold(&scene, CMK_SEND, &cut);
+    scene.view.uptime += SECOND;
+    fold(&scene, CMK_READ_ACCOUNT, &rest);
+    assert_int_equal(scene.view.quiet_since, UPTIME + HOUR + SECOND);
+    expect_rule(&scene, "lost-answer-unsettled", &step);
+}
+
+static void a_busy_account_does_not_make_a_lost_grant_look_young(void **state)
+{
+    _cleanup_(scene_done) struct scene scene;
+    struct cmk_result busy = account_in("Updating", NULL);
+    (void)state;
+
+    scene_init(&scene, "grant op=GrantKeyAccess:Requested quiet=1h");
+    fold(&scene, CMK_READ_ACCOUNT, &busy);
+    assert_int_equal(scene.view.quiet_since, UPTIME - HOUR);
 }
 
 int main(void)
@@ -441,6 +484,9 @@ int main(void)
         cmocka_unit_test(a_key_change_says_nothing_about_when_it_was_encrypted),
         cmocka_unit_test(failing_since_is_the_first_failure_until_azure_answers),
         cmocka_unit_test(quiet_since_is_when_the_account_came_to_rest),
+        cmocka_unit_test(what_is_quiet_over_another_record_counts_anew),
+        cmocka_unit_test(a_lost_answer_is_counted_from_when_it_was_lost),
+        cmocka_unit_test(a_busy_account_does_not_make_a_lost_grant_look_young),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,7 +121,8 @@ static void messages_name_what_matters(void **state)
         {"account busy op=EnableKey:Dequeued age=7m", "running for 7m"},
         {"account busy op=EnableKey:Dequeued age=19m", "running for 10m"},
         {"account busy op=EnableKey:Dequeued lost age=1h", "status URL can no longer be read"},
-        {"account op=EnableKey:Requested age=30s", "until 2026-03-07T12:01:30Z"},
+        {"account op=EnableKey:Requested age=30s", "requested at 2026-03-07T11:59:30Z and its outcome is not known; "
+                                                   "the account is watched for its effect for 2m"},
         {"account op=EnableKey:Failed ended code=ServiceUnavailable", "attempt 2 follows at 2026-03-07T12:05:00Z"},
         {"account op=EnableKey:Failed ended=48h code=ServiceUnavailable attempts=5",
             "cosmoscmk.io/reconcile-requested-at"},

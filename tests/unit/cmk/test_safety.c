@@ -232,17 +232,17 @@ static void result_done(struct cmk_result *result)
 
 /* A change whose answer was lost is unknown until the account was read and runs something, shows it, or has had its
  * time. */
-static bool still_unknown(const struct cmk_view *v, int64_t sent_at)
+static bool still_unknown(const struct cmk_view *v, int64_t lost_at)
 {
     const struct cmk_operation *op = &v->status.operation;
     const struct cmk_plan_input in = plan_input(v);
 
     return v->account_fact != CMK_KNOWN || (rests(&v->account) && !cmk_step_shows(op->type, op->target, &in) &&
-                                               v->now < sent_at + v->options->settle / 2);
+                                               v->looked_at < lost_at + v->options->settle);
 }
 
-/* One pass as the shell makes it. Returns how many effects it had. *lost_at: when a change was sent whose outcome is
- * not known; 0 when there is none. */
+/* One pass as the shell makes it. Returns how many effects it had. *lost_at: the uptime at which a change turned out to
+ * be one whose outcome is not known; 0 when there is none. */
 static int run_pass(struct scene *scene, uint64_t *seed, int64_t *lost_at)
 {
     struct cmk_view *v = &scene->view;
@@ -264,11 +264,13 @@ static int run_pass(struct scene *scene, uint64_t *seed, int64_t *lost_at)
         _cleanup_(result_done) struct cmk_result result;
         perform(seed, &step, &result);
         if (step.effect == CMK_SEND && result.failed && result.err.maybe_sent)
-            *lost_at = v->now;
+            *lost_at = v->uptime;
         cmk_fold(v, &step, &result);
         if (*lost_at && !still_unknown(v, *lost_at))
             *lost_at = 0;
-        v->now += draw(seed, 3000);
+        int64_t took = draw(seed, 3000);
+        v->now += took;
+        v->uptime += took;
     }
     fail_msg("the pass does not end: %s", step.rule);
     return 0;
@@ -280,19 +282,22 @@ static void next_pass(struct scene *scene, uint64_t *seed)
     struct cmk_view *v = &scene->view;
     struct cmk_status status;
     bool restart = draw(seed, 4) == 0;
-    int64_t now = v->now + (int64_t)draw(seed, 300) * SECOND;
-    int64_t failing = restart ? 0 : v->failing_since, quiet = restart ? 0 : v->quiet_since;
+    int64_t later = (int64_t)draw(seed, 300) * SECOND, uptime = v->uptime + later;
+    int64_t now =
+        v->now + later + (draw(seed, 8) ? 0 : (int64_t)draw(seed, 7200) * SECOND - HOUR); /* set by somebody */
+    int64_t failing = restart ? 0 : v->failing_since, quiet = restart ? 0 : v->quiet_since, record = v->quiet_record;
 
     if (draw(seed, 10) == 0)
         scene->resource.generation++;
     cmk_status_copy(&status, &v->status);
     cmk_view_done(v);
-    cmk_view_init(v, &cmk_default_options, &scene->resource, now);
+    cmk_view_init(v, &cmk_default_options, &scene->resource, now, uptime);
     cmk_status_done(&v->status);
     v->status = status;
     v->lease_valid = true;
     v->failing_since = failing;
     v->quiet_since = quiet;
+    v->quiet_record = record;
 }
 
 static void every_pass_ends_whatever_the_world_answers(void **state)

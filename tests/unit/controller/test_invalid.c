@@ -71,7 +71,7 @@ static void decide(const cJSON *object, struct cmk_step *ret)
 
     if (cmk_decode(&resource, object, &err) < 0)
         fail_msg("%s", err.msg);
-    cmk_view_init(&view, &cmk_default_options, &resource, NOW);
+    cmk_view_init(&view, &cmk_default_options, &resource, NOW, 1);
     view.lease_valid = true;
     const struct cmk_window *window = &resource.spec.window;
     if (window->present && window->time_zone && tz_load(&zone, window->time_zone, NULL, &view.zone_err) == 0)

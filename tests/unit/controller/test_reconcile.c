@@ -15,6 +15,7 @@
     "databaseAccounts/orders"
 #define KEY "https://contoso.vault.azure.net/keys/cosmos"
 #define NOW 1772438400000LL
+#define UPTIME 5000000LL
 
 /* A world that answers as told and notes what was asked: one letter each (r read, o operation, w status, u
  * unconditional, s sent). */
@@ -151,6 +152,11 @@ static int64_t now_ms(void *ctx)
     return NOW + ((struct rig *)ctx)->now;
 }
 
+static int64_t uptime_ms(void *ctx)
+{
+    return UPTIME + ((struct rig *)ctx)->now;
+}
+
 static bool holds_lease(void *ctx)
 {
     struct rig *rig = ctx;
@@ -192,7 +198,7 @@ static struct rig *rig_new(void)
             .send = send_step},
         .kube = {.ctx = rig, .write_status = write_status, .write_operation = write_operation},
         .events = {.ctx = rig, .record = record},
-        .world = {.ctx = rig, .now_ms = now_ms, .uuid = uuid, .holds_lease = holds_lease},
+        .world = {.ctx = rig, .now_ms = now_ms, .uptime_ms = uptime_ms, .uuid = uuid, .holds_lease = holds_lease},
     };
     rig->reconciler = (struct reconciler){.ports = &rig->ports, .options = &cmk_default_options, .store = rig->store};
     return rig;

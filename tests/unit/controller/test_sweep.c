@@ -111,6 +111,11 @@ static int64_t now_ms(void *ctx)
     return ((struct rig *)ctx)->now;
 }
 
+static int64_t uptime_ms(void *ctx)
+{
+    return ((struct rig *)ctx)->now;
+}
+
 static void enqueue(void *ctx, const char *key)
 {
     struct rig *rig = ctx;
@@ -142,7 +147,7 @@ static struct rig *rig_new(size_t n)
     rig->ports = (struct ports){
         .azure = {.ctx = rig, .read_account = read_account, .list_accounts = list_accounts, .gather = gather},
         .kube = {.ctx = rig, .write_status = write_status},
-        .world = {.ctx = rig, .now_ms = now_ms, .holds_lease = holds_lease}};
+        .world = {.ctx = rig, .now_ms = now_ms, .uptime_ms = uptime_ms, .holds_lease = holds_lease}};
     rig->reconciler = (struct reconciler){
         .ports = &rig->ports, .options = &cmk_default_options, .store = rig->store, .covers = sweep_covers};
     const struct sweep_options options = {.reconciler = &rig->reconciler, .enqueue = enqueue, .ctx = rig};
