@@ -36,10 +36,11 @@ git ls-files -z | xargs -0 cp -p --parents -t "$tree"
 (cd "$tree" && cmake -G Ninja -S . -B build/planted -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null && cmake --build build/planted) >"$out" 2>&1 ||
     { tail -n 20 "$out" >&2; printf 'plant.sh: the tree does not build as it is\n' >&2; exit 1; }
 
-# A test is a program of its own name, but for the model's, and the end-to-end suite, which needs all of them.
+# A test is a program of its own name, but for the model's, those of the cluster, and the end-to-end suite, which needs all of them.
 program_of() {
     case $1 in
     model_*) echo model ;;
+    cluster_*) echo sim_cluster ;;
     e2e_*) echo all ;;
     *) echo "$1" ;;
     esac
