@@ -4,6 +4,7 @@
  * memory, which is why the builders cannot fail. Nothing here reads what a peer sent. */
 #include "json/json.h"
 
+#include "base/fatal.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -27,7 +28,7 @@ char *json_print(const cJSON *tree)
     char *text = cJSON_PrintUnformatted(tree);
 
     if (!text)
-        abort(); /* no tree at all, or an item of no type: a mistake in this program, not in its input */
+        fatal("a JSON tree cannot be printed", 0); /* none, or an item of no type: our mistake, not the input's */
     return text;
 }
 

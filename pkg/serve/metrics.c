@@ -5,6 +5,7 @@
  * for each other; it is never taken by those who change values. */
 #include "serve/metrics_private.h"
 
+#include "base/fatal.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -93,7 +94,7 @@ struct metric *metrics_add(struct metrics *metrics, const struct metric_desc *de
     while (metric->n_labels < METRIC_MAX_LABELS && desc->labels[metric->n_labels])
         metric->n_labels++;
     if (!is_sound(desc, metric->n_labels))
-        abort();
+        fatal("a metric's name, labels, help or bounds are not sound", 0);
     if (!metric->desc.max_series)
         metric->desc.max_series = DEFAULT_MAX_SERIES;
     (void)pthread_mutex_init(&metric->lock, NULL);
@@ -101,7 +102,7 @@ struct metric *metrics_add(struct metrics *metrics, const struct metric_desc *de
     while (*at && strcmp((*at)->desc.name, desc->name) < 0)
         at = &(*at)->next;
     if (*at && str_eq((*at)->desc.name, desc->name))
-        abort();
+        fatal("two metrics have one name", 0);
     metric->next = *at;
     *at = metric;
     (void)pthread_mutex_unlock(&metrics->lock);

@@ -118,14 +118,19 @@ static int create_context(
 }
 
 /* NULL, or what libwebsockets is to listen on: the caller's, for freeaddrinfo(). */
-static struct addrinfo *parse_address(const char *address, int port)
+static struct addrinfo *parse_address(const char *address, int port, struct err *err)
 {
     const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     struct addrinfo *ret = NULL;
     char service[16];
 
     (void)snprintf(service, sizeof(service), "%d", port);
-    return port < 0 || port > 65535 || getaddrinfo(address, service, &hints, &ret) != 0 ? NULL : ret;
+    int reason = port < 0 || port > 65535 ? EAI_SERVICE : getaddrinfo(address, service, &hints, &ret);
+    if (reason == EAI_NONAME || reason == EAI_SERVICE)
+        (void)err_set(err, ERR_INVALID, "cannot listen on %s port %d: not a numeric address and port", address, port);
+    else if (reason)
+        (void)err_set(err, ERR_UNAVAILABLE, "cannot listen on %s port %d: %s", address, port, gai_strerror(reason));
+    return reason ? NULL : ret;
 }
 
 static int open_tls(struct serve_server *server, const struct serve_options *options, struct err *err)
@@ -142,13 +147,12 @@ static int open_tls(struct serve_server *server, const struct serve_options *opt
 static int open_server(struct serve_server *server, const struct serve_options *options, struct err *err)
 {
     const char *address = str_empty(options->address) ? "127.0.0.1" : options->address;
-    struct addrinfo *parsed = parse_address(address, options->port);
+    struct addrinfo *parsed = parse_address(address, options->port, err);
     struct sigaction sigpipe;
     int failed, reason;
 
     if (!parsed)
-        return err_set(
-            err, ERR_INVALID, "cannot listen on %s port %d: not a numeric address and port", address, options->port);
+        return -1;
     complaint[0] = '\0';
     lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
     (void)sigaction(SIGPIPE, NULL, &sigpipe); /* libwebsockets ignores it for the whole process */
@@ -169,11 +173,16 @@ static int open_server(struct serve_server *server, const struct serve_options *
 static int check_works(struct serve_server *server, const struct serve_options *options, struct err *err)
 {
     const char *address = str_empty(options->address) ? "127.0.0.1" : options->address;
-    struct addrinfo *parsed = server->port > 0 ? parse_address(address, server->port) : NULL;
-    int reason = parsed ? listen_errno(parsed) : 0;
+    struct addrinfo *parsed;
+    int reason;
 
-    if (parsed)
-        freeaddrinfo(parsed);
+    if (server->port <= 0)
+        return err_set(err, ERR_UNAVAILABLE, "cannot listen on %s port %d", address, options->port);
+    parsed = parse_address(address, server->port, err);
+    if (!parsed)
+        return -1;
+    reason = listen_errno(parsed);
+    freeaddrinfo(parsed);
     if (reason != EADDRINUSE) /* which it is when we listen there */
         return err_set(err, ERR_UNAVAILABLE, "cannot listen on %s port %d%s%s", address, options->port,
             reason ? ": " : "", reason ? strerror(reason) : "");
