@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cmk/view.h"
+#include "cmk/rules.h"
 #include "scene.h"
 
 #include <string.h>
@@ -247,6 +247,26 @@ static void what_cannot_be_written_is_not_taken(void **state)
     assert_int_equal(strlen(scene.view.account.key_uri), 1024);
 }
 
+/* A read that our own pacing held back has looked at nothing: the operation is neither seen nor lost by it. */
+static void a_poll_that_was_held_back_has_not_looked(void **state)
+{
+    _cleanup_(scene_done) struct scene scene;
+    struct cmk_result held = {.failed = true, .err = ERR_INIT};
+    (void)state;
+
+    scene_init(&scene, "account op=EnableKey:Dequeued url");
+    (void)err_set(&held.err, ERR_THROTTLED, "its turn comes later");
+    (void)str_copy(held.err.code, sizeof(held.err.code), CMK_CLIENT_THROTTLED);
+    fold(&scene, CMK_READ_OPERATION, &held);
+    assert_int_equal(scene.view.operation_fact, CMK_FAILED_TO_READ);
+    assert_int_equal(scene.view.operation_read_at, 0);
+    assert_int_equal(op_of(&scene)->last_observed_at, 0);
+    held.err.retry_after_ms = HOUR; /* that is no pacing any more, but an answer of Azure's */
+    fold(&scene, CMK_READ_OPERATION, &held);
+    assert_int_equal(scene.view.operation_read_at, NOW);
+    assert_false(scene.view.operation_lost);
+}
+
 static void azure_cannot_say_our_word_for_an_unknown_outcome(void **state)
 {
     static const char *const words[] = {CMK_REQUESTED, "", NULL};
@@ -475,6 +495,7 @@ int main(void)
         cmocka_unit_test(an_accepted_change_is_followed),
         cmocka_unit_test(ready_is_never_taken_from_the_answer_to_a_change),
         cmocka_unit_test(what_cannot_be_written_is_not_taken),
+        cmocka_unit_test(a_poll_that_was_held_back_has_not_looked),
         cmocka_unit_test(azure_cannot_say_our_word_for_an_unknown_outcome),
         cmocka_unit_test(some_errors_mean_that_the_url_is_lost),
         cmocka_unit_test(how_an_operation_ends),
