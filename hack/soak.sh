@@ -45,6 +45,8 @@ clean_up() {
     [ -n "${failed-}" ] || rm -rf "$work"
 }
 trap clean_up EXIT
+set -o errtrace
+trap 'printf "soak.sh: line %d failed: %s\n" "$LINENO" "$BASH_COMMAND" >&2' ERR
 trap 'exit 130' INT TERM
 
 failures=0
@@ -130,7 +132,7 @@ sample() {
     for name in a b; do
         pid=$(pid_of $name)
         memory=$(awk '/^Private_Dirty/ { kb += $2 } END { print kb + 0 }' "/proc/$pid/smaps_rollup" 2>/dev/null) || continue
-        files=$(find "/proc/$pid/fd" -maxdepth 1 2>/dev/null | wc -l)
+        files=$({ find "/proc/$pid/fd" -maxdepth 1 2>/dev/null || true; } | wc -l) # it complains of files that are closed meanwhile
         printf '%d %d %d %d\n' "$SECONDS" "$pid" "$memory" "$files" >>"$work/samples"
     done
 }
