@@ -211,6 +211,7 @@ static struct reconcile_verdict rest(struct pass *p, const struct cmk_step *step
     return (struct reconcile_verdict){.backoff = step->backoff,
         .after_ms = wait_of(p, step),
         .exact = step->exact,
+        .held = step->reason == CMK_REASON_THROTTLED,
         .stalled = step->phase == CMK_IS_STALLED,
         .rule = step->rule};
 }

@@ -20,6 +20,7 @@ struct reconcile_verdict {
     bool backoff;     /* after the queue's growing delay */
     int64_t after_ms; /* else after so long; 0: only when it changes */
     bool exact;       /* an appointment: not later */
+    bool held;        /* throttled before it could learn anything: the failures of earlier passes still count */
     bool stalled;     /* a person must act */
     const char *rule; /* the row that ended the pass, for logs and metrics; NULL when there was nothing to do */
 };

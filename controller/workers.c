@@ -39,7 +39,8 @@ static void put_back(struct work_queue *queue, const char *key, const struct rec
         (void)work_queue_add_backoff(queue, key);
         return;
     }
-    work_queue_forget(queue, key);
+    if (!verdict->held)
+        work_queue_forget(queue, key);
     if (verdict->after_ms > 0)
         work_queue_add_after(queue, key, delay_of(verdict));
 }

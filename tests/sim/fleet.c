@@ -248,7 +248,8 @@ static void one_pass(struct fleet *f, const char *borrowed_key)
     if (verdict.backoff) {
         (void)queue_add_backoff(f->queue, key, f->now);
     } else {
-        queue_forget(f->queue, key);
+        if (!verdict.held)
+            queue_forget(f->queue, key);
         if (verdict.after_ms > 0)
             queue_add_at(f->queue, key, f->now + verdict.after_ms);
     }

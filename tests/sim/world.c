@@ -345,7 +345,8 @@ static void put_back(struct world *w, const char *key, const struct reconcile_ve
         (void)queue_add_backoff(w->queue, key, w->now);
         return;
     }
-    queue_forget(w->queue, key);
+    if (!verdict->held)
+        queue_forget(w->queue, key);
     if (verdict->after_ms > 0)
         queue_add_at(w->queue, key, w->now + verdict->after_ms);
 }
